@@ -1,0 +1,72 @@
+# Plain `make` lists the targets. Each makes the environment it needs, once; after that none installs anything.
+# make itself ends with 2 when a command fails; `.venv/bin/python -m course ...` ends with the command's own code.
+
+PYTHON ?= python3
+PORT ?= 0
+COURSE = .venv/bin/python -m course
+READY = .venv/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test check watch hint solution reset sandbox doctor build lint format bench lock clean
+MAKEFLAGS += --no-print-directory
+# Some machines set this; every start would then compile our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+lab: $(READY)  ## Open JupyterLab in notebooks/ (seconds; the first time about 2 minutes)
+	@$(COURSE) lab
+
+test: $(READY)  ## Run everything: exercises, notebooks, the course's own tests (about a minute)
+	@$(COURSE) test
+
+check: $(READY)  ## Check your exercises: all, NB=01 or EX=01-2 (about a second)
+	@$(COURSE) check $(EX) $(if $(NB),--nb $(NB))
+
+watch: $(READY)  ## Check again whenever you save a notebook, until Ctrl-C
+	@$(COURSE) watch
+
+hint: $(READY)  ## Give the next hint: EX=01-2
+	@$(COURSE) hint $(call needed,EX)
+
+solution: $(READY)  ## Show the solution, once it is due: EX=01-2
+	@$(COURSE) solution $(call needed,EX)
+
+reset: $(READY)  ## Start afresh: EX=01-2 or NB=01; keeps a backup, UNDO=1 brings it back
+	@$(COURSE) reset $(if $(UNDO),--undo,$(if $(NB),--nb $(NB),--ex $(call needed,EX)))
+
+sandbox: $(READY)  ## Serve Hugging Face in a box on this machine, until Ctrl-C (PORT=8000)
+	@$(COURSE) sandbox --port $(PORT)
+
+doctor:  ## Check this machine and print a report you can paste (needs no environment)
+	@$(firstword $(wildcard .venv/bin/python) $(PYTHON)) -m course doctor
+
+build: $(READY)  ## For authors: lessons/ -> notebooks/ and solutions/ (only what changed)
+	@$(COURSE) build
+
+lint: $(READY)  ## For authors: look at style and types, change nothing
+	@$(COURSE) lint
+
+format: $(READY)  ## For authors: lay out the code the one way
+	@$(COURSE) format
+
+bench: $(READY)  ## For authors: measure what must stay fast; FULL=1 measures `make test` too
+	@FULL=$(FULL) $(COURSE) bench
+
+lock:  ## For authors: requirements.txt -> requirements.lock (needs uv and the network)
+	@uv pip compile --quiet --no-config --universal --python-version 3.11 --no-annotate \
+	    --custom-compile-command "make lock" requirements.txt --output-file .lock.tmp
+	@{ echo '# The full set that set-up installs, for Linux, macOS and Windows, Python 3.11 to 3.13. Left out: cuda-*, nvidia-*'; \
+	   echo '# and triton. The CPU build of torch needs none of them; the default build brings the exact versions it wants.'; \
+	   grep -vE '^(cuda-|nvidia-|triton)' .lock.tmp; } > requirements.lock; rm .lock.tmp
+
+clean:  ## Remove what we built (environment, caches); never notebooks, progress or .env
+	@rm -rf .venv .build .pytest_cache .mypy_cache .ruff_cache
+	@find . -name __pycache__ -type d -not -path './notebooks/*' -not -path './.git/*' -prune -exec rm -rf {} +
+
+# The stamp: younger than the lock means ready. Set-up looks closer (a hash) and finishes what was cut off.
+$(READY): requirements.lock
+	@$(PYTHON) -m course setup
+
+needed = $(or $($(1)),$(error Say which one, for example: make $@ $(1)=01-2))

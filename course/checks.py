@@ -1,0 +1,196 @@
+"""Run the checks of exercises: the same code for a notebook, a terminal, a program and CI.
+
+The checks are the plain pytest files tests/test_NN_*.py. A test named `test_01_2_...` belongs to exercise 01-2 and
+asks for the fixture `lesson`, the learner's names as attributes. Its assertions carry a `wrong(...)`.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal
+
+import pytest
+
+from course.exercises import ROOT, Exercise
+from course.limit import TimeLimit, learners_line
+from course.masking import mask
+
+State = Literal["todo", "wrong", "right"]
+TEST_NAME = re.compile(r"^test_(\d\d)_(\d+)_")
+
+# What a learner's check does not need; each plugin less is a millisecond less (15 ms in all instead of 70).
+_UNUSED = (
+    "cacheprovider faulthandler terminal junitxml pastebin doctest unittest logging warnings debugging setuponly "
+    "setupplan stepwise recwarn legacypath unraisableexception threadexception skipping"
+).split()
+
+
+class wrong(str):  # noqa: N801 - it reads as a word: assert ..., wrong("no-bearer", seen=..., due=..., read=...)
+    """The message of an assertion: what was seen, what was due, where to read on.
+
+    mistake: the name under which tests/mistakes/ proves that this message appears. A str, so that pytest shows it too.
+    """
+
+    mistake: str
+
+    def __new__(cls, mistake: str, *, seen: str, due: str, read: str) -> "wrong":
+        message = super().__new__(cls, _in_order(seen, due, read))
+        message.mistake = mistake
+        return message
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The state of one exercise. mistake: its name if it is a known one; message: masked text, None if right."""
+
+    id: str
+    state: State
+    mistake: str | None = None
+    message: str | None = None
+
+
+class Unfinished(Exception):
+    """An exercise cannot be tested as it stands; `verdict` says why."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.message)
+        self.verdict = verdict
+
+
+Source = Callable[[Exercise], dict[str, Any]]  # the names to test an exercise with; raises Unfinished
+
+
+def run_checks(exercises: Iterable[Exercise], source: Source) -> dict[str, Verdict]:
+    """The verdict on each exercise, in the order given."""
+    wanted = list(exercises)
+    verdicts: dict[str, Verdict] = {}
+    lessons: dict[str, SimpleNamespace] = {}
+    for exercise in wanted:
+        try:
+            lessons[exercise.id] = SimpleNamespace(**source(exercise))
+        except Unfinished as unfinished:
+            verdicts[exercise.id] = unfinished.verdict
+    _run_pytest([exercise for exercise in wanted if exercise.id in lessons], lessons, verdicts)
+    return {exercise.id: verdicts[exercise.id] for exercise in wanted}
+
+
+def todo(exercise: Exercise, seen: str | None = None) -> Verdict:
+    """The verdict on an exercise that nobody has begun."""
+    return Verdict(exercise.id, "todo", None, seen or f"{exercise.name} is still the stub: write it, then check again.")
+
+
+def judge(exercise: Exercise, error: BaseException) -> Verdict:
+    """The verdict on an exercise whose check ended with `error`."""
+    if isinstance(error, NotImplementedError) and f"Exercise {exercise.id}" in str(error):
+        return todo(exercise)
+    mistake, text = None, str(error)
+    if isinstance(error, AssertionError) and error.args and isinstance(error.args[0], wrong):
+        mistake = error.args[0].mistake
+    elif isinstance(error, TimeLimit):
+        mistake, text = "endless", _endless(exercise, error)
+    elif not isinstance(error, AssertionError):
+        text = _crashed(exercise, error)
+    return Verdict(exercise.id, "wrong", mistake, mask("\n".join([text, *getattr(error, "__notes__", [])])))
+
+
+def exercise_id(test_name: str) -> str | None:
+    """The exercise that a test belongs to: "test_01_2_..." -> "01-2"."""
+    found = TEST_NAME.match(test_name)
+    return f"{found[1]}-{found[2]}" if found else None
+
+
+def _crashed(exercise: Exercise, error: BaseException) -> str:
+    where = learners_line(error.__traceback__)
+    place = f" at {where}" if where else ""
+    return _in_order(
+        f"your code stopped with {type(error).__name__}: {error}{place}",
+        f"{exercise.name} does what its text says and lets no other error out",
+        f'"Exercise {exercise.id}: {exercise.title}" in {exercise.lesson}',
+    )
+
+
+def _endless(exercise: Exercise, error: TimeLimit) -> str:
+    return _in_order(
+        f"your code was {error}",
+        f"{exercise.name} ends by itself, and in well under {error.seconds:g} s",
+        f'"Exercise {exercise.id}: {exercise.title}" in {exercise.lesson}: which condition ends the loop?',
+    )
+
+
+def _in_order(seen: str, due: str, read: str) -> str:
+    return f"Seen:  {seen}\nDue:   {due}\nRead:  {read}"
+
+
+class _Runner:
+    """The pytest plugin of one run: hands out the learner's names and collects verdicts."""
+
+    def __init__(
+        self, lessons: dict[str, SimpleNamespace], verdicts: dict[str, Verdict], by_id: dict[str, Exercise]
+    ) -> None:
+        self._lessons, self._verdicts, self._by_id = lessons, verdicts, by_id
+
+    @pytest.fixture
+    def lesson(self, request: pytest.FixtureRequest) -> SimpleNamespace:
+        return self._lessons[exercise_id(request.node.name) or ""]
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        items[:] = [item for item in items if exercise_id(item.name) in self._lessons]
+
+    def pytest_runtest_setup(self, item: Any) -> None:
+        if exercise_id(item.name) in self._verdicts:  # one problem at a time
+            pytest.skip("an earlier check of this exercise failed")
+
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
+        found = exercise_id(item.name) or ""
+        if call.excinfo is not None and found not in self._verdicts:
+            self._verdicts[found] = judge(self._by_id[found], call.excinfo.value)
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if report.failed:  # a defect of ours: show it whole
+            raise RuntimeError(str(report.longrepr))
+
+
+def _run_pytest(
+    exercises: list[Exercise], lessons: dict[str, SimpleNamespace], verdicts: dict[str, Verdict]
+) -> None:
+    if not exercises:
+        return
+    from course import pytest_plugin
+
+    files = sorted({str(test_file(exercise)) for exercise in exercises})
+    by_id = {exercise.id: exercise for exercise in exercises}
+    options = ["--assert=plain", "--noconftest", "--capture=no", f"--rootdir={ROOT}", "-c", os.devnull]
+    options += [word for name in _UNUSED for word in ("-p", f"no:{name}")]
+    with _quiet_pytest():
+        code = pytest.main([*options, *files], plugins=[pytest_plugin, _Runner(lessons, verdicts, by_id)])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise RuntimeError(f"the checks in {', '.join(files)} could not be run: pytest ended with {code!r}")
+    for exercise in exercises:
+        verdicts.setdefault(exercise.id, Verdict(exercise.id, "right"))
+
+
+def test_file(exercise: Exercise) -> Path:
+    """The pytest file that holds the checks of `exercise`."""
+    return ROOT / "tests" / f"test_{exercise.lesson}.py"
+
+
+test_file.__test__ = False  # type: ignore[attr-defined]  # the name is right, and pytest is not to collect it
+
+
+@contextmanager
+def _quiet_pytest() -> Iterator[None]:
+    # Without the variable pytest would load nbval and xdist, 1.5 s for nothing; our own printing stays possible.
+    name = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
+    before, addopts = os.environ.get(name), os.environ.pop("PYTEST_ADDOPTS", None)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        if addopts is not None:
+            os.environ["PYTEST_ADDOPTS"] = addopts

@@ -1,0 +1,184 @@
+"""The commands of `python -m course`, as a learner, a teacher or a program uses them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from course.attempts import Attempts
+from course.checks import Verdict, run_checks
+from course.exercises import ROOT, Exercise, UnknownExercise, all_exercises, find_exercise, find_lesson
+from course.learner import from_notebooks, written_in
+from course.progress import show
+
+NOTEBOOKS = ROOT / "notebooks"
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+Ids = Annotated[list[str] | None, typer.Argument(help="Exercises such as 01-2; none means all.")]
+Notebook = Annotated[str | None, typer.Option("--nb", help="All exercises of one notebook: 01")]
+Folder = Annotated[Path, typer.Option("--notebooks", help="The folder with the notebooks to check.")]
+
+
+class UsageError(Exception):
+    """A command was called in a way that cannot work; the text says what to do."""
+
+
+@app.command()
+def check(
+    ids: Ids = None,
+    nb: Notebook = None,
+    notebooks: Folder = NOTEBOOKS,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object; counts no attempt.")] = False,
+) -> None:
+    """Check exercises: right, wrong and why, or still to do."""
+    exercises = _chosen(ids, nb)
+    _require_folder(notebooks, exercises)
+    verdicts = run_checks(exercises, from_notebooks(notebooks))
+    if as_json:
+        print(json.dumps({key: _plain(verdict) for key, verdict in verdicts.items()}, ensure_ascii=False))
+    else:
+        _record(exercises, verdicts, notebooks)
+        show(Console(soft_wrap=False), exercises, verdicts, explain=len(exercises) == 1)
+    raise typer.Exit(any(verdict.state == "wrong" for verdict in verdicts.values()))
+
+
+@app.command()
+def hint(
+    exercise: Annotated[str, typer.Argument(help="01-2")],
+    number: Annotated[int | None, typer.Option(help="Only this hint.")] = None,
+) -> None:
+    """Show the hints of an exercise: first a nudge, then more."""
+    found = find_exercise(exercise)
+    if number is not None and not 1 <= number <= len(found.hints):
+        raise UsageError(f"{found.id} has {len(found.hints)} hints; --number takes 1 to {len(found.hints)}.")
+    chosen = enumerate(found.hints, start=1) if number is None else [(number, found.hints[number - 1])]
+    for count, text in chosen:
+        print(f"Hint {count} of {len(found.hints)} for {found.id}\n{text}\n")
+
+
+@app.command()
+def solution(exercise: Annotated[str, typer.Argument(help="01-2")], notebooks: Folder = NOTEBOOKS) -> None:
+    """Show our solution, when the rule in teacher.toml opens it."""
+    from course.reveal import BadRule, read_rule
+
+    found = find_exercise(exercise)
+    try:
+        refusal = read_rule().refusal(found, Attempts(notebooks).of(found.id))
+    except BadRule as error:
+        raise UsageError(str(error)) from None
+    print(refusal or f"{found.source}\n\n{found.explanation}")
+
+
+@app.command()
+def reset(
+    ex: Annotated[str | None, typer.Option(help="Put the stub of this exercise back: 01-2")] = None,
+    nb: Annotated[str | None, typer.Option(help="Put this blank notebook back: 01")] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Take the last reset back.")] = False,
+    notebooks: Folder = NOTEBOOKS,
+) -> None:
+    """Start an exercise or a notebook again. What you wrote is kept, and --undo brings it back."""
+    from course import backups
+    from course.reset import reset_exercise, reset_lesson
+
+    if undo:
+        restored = backups.undo(notebooks, find_lesson(nb).stem if nb else None)
+        print(f"{restored.name} is as it was before. In JupyterLab: File > Reload Notebook from Disk.")
+        return
+    if (ex is None) == (nb is None):
+        raise UsageError("reset takes one of: --ex 01-2, --nb 01, --undo (make reset EX=01-2, NB=01, UNDO=1).")
+    copy = reset_exercise(notebooks, find_exercise(ex)) if ex else reset_lesson(notebooks, find_lesson(nb or ""))
+    kept = f"What was there is in {copy.parent.name}/{copy.name}; `make reset UNDO=1` brings it back. " if copy else ""
+    print(f"{ex or nb} is blank again. {kept}In JupyterLab: File > Reload Notebook from Disk.")
+
+
+@app.command()
+def watch(notebooks: Folder = NOTEBOOKS) -> None:
+    """Check again whenever a notebook is saved; shows the next open exercise. Ctrl+C ends it."""
+    from course.watch import watch_folder
+
+    watch_folder(notebooks)
+
+
+@app.command()
+def build() -> None:
+    """Build notebooks/ and solutions/ from lessons/; runs only what changed."""
+    from course.notebooks import build as build_all
+
+    build_all()
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int | None, typer.Option(help="The Hub's port; a free one if not given.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON when ready.")] = False,
+) -> None:
+    """Run Hugging Face in a box on this machine. Ctrl+C ends it."""
+    from course.sandbox.serve import serve
+
+    serve(port, as_json)
+
+
+@app.command()
+def test() -> None:
+    """Run every test: the course, the solutions, your notebooks, lint and types."""
+    raise typer.Exit(subprocess.call([sys.executable, "-m", "pytest", "-n", "2", "--dist", "worksteal", "tests"], cwd=ROOT))
+
+
+@app.command()
+def lint() -> None:
+    """Look for lint and type errors; changes nothing."""
+    commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
+    raise typer.Exit(max(subprocess.call([sys.executable, "-m", *command], cwd=ROOT) for command in commands))
+
+
+@app.command("format")
+def format_code() -> None:
+    """Format the code, and mend what lint can mend."""
+    for command in (["ruff", "check", "--fix", "."], ["ruff", "format", "."]):
+        subprocess.call([sys.executable, "-m", *command], cwd=ROOT)
+
+
+def _chosen(ids: list[str] | None, nb: str | None) -> list[Exercise]:
+    if nb is not None:
+        return list(find_lesson(nb).exercises)
+    return [find_exercise(name) for name in dict.fromkeys(ids)] if ids else all_exercises()
+
+
+def _require_folder(folder: Path, exercises: list[Exercise]) -> None:
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder. --notebooks takes the folder that holds 01_account_setup.ipynb.")
+    missing = sorted({f"{e.lesson}.ipynb" for e in exercises if not (folder / f"{e.lesson}.ipynb").exists()})
+    if missing:
+        raise UsageError(f"{folder} has no {', '.join(missing)}. `make build` puts blank notebooks into notebooks/.")
+
+
+def _record(exercises: list[Exercise], verdicts: dict[str, Verdict], folder: Path) -> None:
+    attempts = Attempts(folder)
+    for exercise in exercises:
+        attempts.record(verdicts[exercise.id], written_in(folder, exercise))
+
+
+def _plain(verdict: Verdict) -> dict[str, str | None]:
+    return {"state": verdict.state, "mistake": verdict.mistake, "message": verdict.message}
+
+
+def run() -> int:
+    """Run the command line; errors that a user can mend are one line on stderr and exit code 2."""
+    from course.backups import NoBackup
+    from course.definitions import UnreadableNotebook
+
+    try:
+        app(standalone_mode=True)
+    except (UsageError, UnknownExercise, UnreadableNotebook, NoBackup) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno is None and type(error).__module__.startswith("course."):
+            print(error, file=sys.stderr)
+            return 2
+        raise
+    return 0

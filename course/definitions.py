@@ -1,0 +1,181 @@
+"""Read the definitions of a notebook without running its other statements."""
+
+import __future__
+
+import ast
+import json
+import linecache
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from course.exercises import Exercise, Lesson, solved
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_MAGIC = re.compile(r"^(\s*)(?:[%!].*|[\w., ]+=\s*[%!].*|.*\?\??\s*)$")
+_HARMLESS_CELL_MAGICS = ("%%time", "%%timeit", "%%capture")
+
+
+class UnreadableNotebook(Exception):
+    """The file is not a notebook; the text names it, what is wrong and the next step."""
+
+
+@dataclass(frozen=True)
+class BrokenCell:
+    """A cell that is not Python. number counts from 1; line is the line inside it."""
+
+    number: int
+    line: int
+    reason: str
+    source: str
+
+    def defines(self, exercise: Exercise) -> bool:
+        """Whether this cell was meant to define `exercise`."""
+        return re.search(rf"^\s*(?:async\s+)?(?:def|class)\s+{exercise.name}\b", self.source, re.MULTILINE) is not None
+
+
+@dataclass
+class Definitions:
+    """What the cells of one notebook define, as syntax trees with the file name of their cell, in order."""
+
+    statements: list[tuple[ast.stmt, str]] = field(default_factory=list)
+    broken: list[BrokenCell] = field(default_factory=list)
+    flags: int = 0
+
+    def defining(self, name: str) -> Definition | None:
+        """The last definition of `name`: the one that counts when the notebook runs."""
+        found = [s for s, _ in self.statements if isinstance(s, Definition) and s.name == name]
+        return found[-1] if found else None
+
+
+def read_cells(path: Path) -> list[str]:
+    """The sources of all cells, "" for those without code, so that positions stay those of the notebook.
+
+    Raises UnreadableNotebook.
+    """
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        return ["".join(cell["source"]) if cell["cell_type"] == "code" else "" for cell in cells]
+    except FileNotFoundError:
+        raise UnreadableNotebook(f"{path} does not exist. `make build` puts a blank notebook there.") from None
+    except (ValueError, KeyError, TypeError) as error:
+        where = f" ({error})" if isinstance(error, ValueError) else ""
+        raise UnreadableNotebook(
+            f"{path} is not a notebook{where}. `make reset NB={path.stem[:2]}` keeps a copy of it and puts a blank one there."
+        ) from None
+
+
+def lesson_cells(lesson: Lesson) -> list[str]:
+    """The solved code of a lesson, as `read_cells` gives a notebook's."""
+    return [solved(cell.text) if cell.is_code else "" for cell in lesson.cells]
+
+
+def definitions(cells: Iterable[str], label: str) -> Definitions:
+    """Imports, functions, classes and UPPER_CASE constants of `cells`, and the assignments that those read."""
+    found = Definitions()
+    statements: list[tuple[ast.stmt, str]] = []
+    for number, source in enumerate(cells, start=1):
+        filename = f"{label}, cell {number}"
+        linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+        try:
+            tree = _parse(source, filename)
+        except SyntaxError as error:
+            found.broken.append(BrokenCell(number, error.lineno or 1, error.msg, source))
+            continue
+        statements += [(statement, filename) for statement in tree.body]
+    found.flags = _future_flags(statement for statement, _ in statements)
+    kept = _kept(statement for statement, _ in statements)
+    found.statements = [pair for pair in statements if pair[0] in kept]
+    return found
+
+
+def execute(found: Definitions, namespace: dict[str, Any], without: Iterable[str] = ()) -> dict[str, str]:
+    """Run `found` in `namespace`; leave out the definitions of the names in `without`.
+
+    Returns the names that could not be made, with the reason: a constant that needs a missing variable must not
+    keep a learner from checking a function that does not use it.
+    """
+    left_out, failed = set(without), {}
+    for statement, filename in found.statements:
+        if isinstance(statement, Definition) and statement.name in left_out:
+            continue
+        code = compile(ast.Module([statement], []), filename, "exec", flags=found.flags, dont_inherit=True)
+        try:
+            exec(code, namespace)  # noqa: S102 - running the learner's own definitions is what this module is for
+        except Exception as error:
+            failed.update(dict.fromkeys(_bound(statement), f"{type(error).__name__}: {error}"))
+    return failed
+
+
+def new_namespace(name: str) -> dict[str, Any]:
+    """An empty module's namespace; registered, because dataclasses look their module up."""
+    module = ModuleType(name)
+    sys.modules[name] = module
+    return vars(module)
+
+
+def open_exercise(node: ast.AST) -> bool:
+    """Whether this definition still holds the stub's `raise NotImplementedError("Exercise ...")`."""
+    return any(
+        isinstance(inner, ast.Raise)
+        and isinstance(inner.exc, ast.Call)
+        and ast.unparse(inner.exc.func) == "NotImplementedError"
+        and ast.unparse(inner.exc).startswith("NotImplementedError('Exercise ")
+        for inner in ast.walk(node)
+    )
+
+
+def _parse(source: str, filename: str) -> ast.Module:
+    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    try:
+        return compile(source, filename, "exec", flags=flags, dont_inherit=True)
+    except SyntaxError:
+        return compile(_without_magics(source), filename, "exec", flags=flags, dont_inherit=True)
+
+
+def _without_magics(source: str) -> str:
+    # A skipped line becomes `pass`, so that line numbers and blocks stay as they are.
+    first = source.lstrip().split("\n", 1)[0]
+    if first.startswith("%%") and not first.startswith(_HARMLESS_CELL_MAGICS):
+        return ""
+    return "\n".join(_MAGIC.sub(r"\1pass", line) for line in source.split("\n"))
+
+
+def _kept(statements: Iterable[ast.stmt]) -> set[ast.stmt]:
+    every = list(statements)
+    kept = {s for s in every if isinstance(s, ast.Import | ast.ImportFrom | Definition) or _is_constant(s)}
+    while True:
+        read = {name for statement in kept for name in _names(statement, ast.Load)}
+        more = {s for s in every if isinstance(s, ast.Assign | ast.AnnAssign) and s not in kept and read & _bound(s)}
+        if not more:
+            return kept
+        kept |= more
+
+
+def _is_constant(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Assign | ast.AnnAssign) and any(name.isupper() for name in _bound(statement))
+
+
+def _bound(statement: ast.stmt) -> set[str]:
+    if isinstance(statement, Definition):
+        return {statement.name}
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {alias.asname or alias.name.split(".")[0] for alias in statement.names}
+    return set(_names(statement, ast.Store))
+
+
+def _names(node: ast.AST, context: type[ast.expr_context]) -> Iterator[str]:
+    return (n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, context))
+
+
+def _future_flags(statements: Iterable[ast.stmt]) -> int:
+    flags = 0
+    for statement in statements:
+        if isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
+            for alias in statement.names:
+                flags |= getattr(__future__, alias.name).compiler_flag
+    return flags

@@ -1,0 +1,160 @@
+"""A learner's names for testing one exercise: from a notebook file, or from a running kernel."""
+
+import ast
+import linecache
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+from course.checks import Source, Unfinished, Verdict, todo
+from course.definitions import (
+    BrokenCell,
+    Definitions,
+    UnreadableNotebook,
+    definitions,
+    execute,
+    lesson_cells,
+    new_namespace,
+    open_exercise,
+    read_cells,
+)
+from course.exercises import Exercise, find_lesson
+from course.limit import TimeLimit, limited
+
+
+def from_notebooks(folder: Path) -> Source:
+    """Names as the notebooks in `folder` define them, laid over the lesson's own.
+
+    So whatever a learner has not begun, except the exercise under test, comes from the solution.
+    """
+
+    def source(exercise: Exercise) -> dict[str, Any]:
+        try:
+            theirs = definitions(read_cells(folder / f"{exercise.lesson}.ipynb"), f"{exercise.lesson}.ipynb")
+        except UnreadableNotebook as error:
+            raise Unfinished(Verdict(exercise.id, "wrong", None, str(error))) from None
+        _refuse_unfinished(exercise, theirs)
+        try:
+            return limited(lambda: _overlay(exercise, theirs))
+        except TimeLimit as error:
+            message = f"Seen:  the notebook's own definitions were {error}\nDue:   they are made at once"
+            raise Unfinished(Verdict(exercise.id, "wrong", "endless", message)) from None
+
+    return source
+
+
+@contextmanager
+def from_kernel(exercise: Exercise, user_namespace: dict[str, Any]) -> Iterator[Source]:
+    """Names as a kernel holds them. What is not begun is lent from the solution, and taken back on leaving.
+
+    Only the lesson's unfinished exercises and missing helpers are lent: nothing of the learner's is replaced for good.
+    """
+    lesson = definitions(lesson_cells(find_lesson(exercise.lesson)), f"lesson {exercise.lesson}")
+    lent = {name for name in _names(lesson) if name != exercise.name and _open(user_namespace.get(name))}
+    before = dict(user_namespace)
+
+    def source(exercise: Exercise) -> dict[str, Any]:
+        if exercise.name not in before:
+            raise Unfinished(todo(exercise, f"{exercise.name} is not defined yet: run its cell, then check again."))
+        if _is_stub(before[exercise.name]):
+            raise Unfinished(todo(exercise))
+        return user_namespace
+
+    try:
+        if lent:
+            execute(lesson, user_namespace)
+            user_namespace.update({name: value for name, value in before.items() if name not in lent})
+        yield source
+    finally:
+        for name in set(user_namespace) - set(before):
+            del user_namespace[name]
+        user_namespace.update(before)
+
+
+def _refuse_unfinished(exercise: Exercise, theirs: Definitions) -> None:
+    broken = [cell for cell in theirs.broken if cell.defines(exercise)]
+    if broken:
+        raise Unfinished(Verdict(exercise.id, "wrong", "syntax", _syntax(broken[-1])))
+    node = theirs.defining(exercise.name)
+    if node is None:
+        raise Unfinished(todo(exercise, f"{exercise.name} is not in the notebook; `make reset EX={exercise.id}` puts it back."))
+    if _untouched(exercise, node):
+        raise Unfinished(todo(exercise))
+
+
+def _overlay(exercise: Exercise, theirs: Definitions) -> dict[str, Any]:
+    namespace = new_namespace(f"lesson_{exercise.lesson}")
+    lesson = find_lesson(exercise.lesson)
+    execute(definitions(lesson_cells(lesson), f"lesson {exercise.lesson}"), namespace)
+    namespace.pop(exercise.name)
+    unfinished = [
+        other.name
+        for other in lesson.exercises
+        if other.id != exercise.id and (node := theirs.defining(other.name)) and open_exercise(node)
+    ]
+    failed = execute(theirs, namespace, without=unfinished)
+    if exercise.name not in namespace:
+        reason = failed.get(exercise.name, "its definition was not run")
+        message = f"Seen:  {exercise.name} could not be defined: {reason}\nDue:   its cell runs without an error"
+        raise Unfinished(Verdict(exercise.id, "wrong", None, message))
+    return namespace
+
+
+def _syntax(cell: BrokenCell) -> str:
+    lines = cell.source.splitlines()
+    code = lines[cell.line - 1].strip() if cell.line <= len(lines) else ""
+    return (
+        f"Seen:  cell {cell.number} is not Python, line {cell.line}: {cell.reason}: {code}\n"
+        "Due:   a cell that Python can read; the line named, or the one before it, holds the slip\n"
+        "Read:  run that cell in JupyterLab: it marks the place"
+    )
+
+
+def _untouched(exercise: Exercise, node: Any) -> bool:
+    # A class counts as begun as soon as one of its methods is written: then its check says what is missing.
+    bodies = [item for item in getattr(node, "body", []) if hasattr(item, "body")] if hasattr(node, "bases") else [node]
+    return bool(bodies) and all(open_exercise(body) for body in bodies)
+
+
+def _open(value: Any) -> bool:
+    return value is None or any("NotImplementedError" in code.co_names and _marked(code) for code in _codes(value))
+
+
+def _is_stub(value: Any) -> bool:
+    codes = list(_codes(value))
+    return bool(codes) and all("NotImplementedError" in code.co_names and _marked(code) for code in codes)
+
+
+def _marked(code: CodeType) -> bool:
+    return any(isinstance(constant, str) and constant.startswith("Exercise ") for constant in code.co_consts)
+
+
+def _codes(value: Any) -> Iterator[CodeType]:
+    members: list[Any] = list(vars(value).values()) if isinstance(value, type) else [value]
+    for member in members:
+        code = getattr(member, "__code__", None)
+        if isinstance(code, CodeType):
+            yield code
+
+
+def _names(lesson: Definitions) -> list[str]:
+    return [s.name for s, _ in lesson.statements if hasattr(s, "name")]
+
+
+def written_in(folder: Path, exercise: Exercise) -> str:
+    """The learner's definition of `exercise` in a notebook of `folder`, in one normal form; "" without one."""
+    try:
+        node = definitions(read_cells(folder / f"{exercise.lesson}.ipynb"), exercise.lesson).defining(exercise.name)
+    except UnreadableNotebook:
+        return ""
+    return ast.unparse(node) if node else ""
+
+
+def written(value: Any, name: str) -> str:
+    """The same for a function or class of a running kernel, whose cells Python remembers."""
+    code = next(_codes(value), None)
+    source = "".join(linecache.getlines(code.co_filename)) if code else ""
+    node = definitions([source], "kernel").defining(name)
+    return ast.unparse(node) if node else repr(code.co_code if code else value)

@@ -1,0 +1,97 @@
+"""Run somebody's code for a limited time, and say which of their lines it hung on."""
+
+import ctypes
+import linecache
+import re
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import TypeVar
+
+SECONDS = 5.0
+T = TypeVar("T")
+
+# How cells are named: by us when we read a notebook, by IPython inside a kernel.
+_CELL = re.compile(r"\.ipynb, cell \d+$|[/\\]ipykernel_\d+[/\\]|^<ipython-input-")
+
+
+class TimeLimit(Exception):
+    """The code was still running when its time was over. where: its line, in words."""
+
+    def __init__(self, seconds: float, where: str) -> None:
+        super().__init__(f"still running after {seconds:g} s, at {where}")
+        self.seconds = seconds
+        self.where = where
+
+
+class _Stop(BaseException):
+    """Ends the worker. Not an Exception, so that a learner's `except Exception` does not swallow it."""
+
+
+def limited(function: Callable[[], T], seconds: float = SECONDS) -> T:
+    """Return `function()`, or raise what it raised, or TimeLimit after `seconds`.
+
+    Runs in a thread, which works on every platform and inside a kernel. A thread that sits in C code (a long
+    sleep, a socket) cannot be ended; it is a daemon and is left behind.
+    """
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            results.append(function())
+        except BaseException as error:
+            errors.append(error)
+
+    worker = threading.Thread(target=work, daemon=True, name="limited")
+    worker.start()
+    worker.join(seconds)
+    if worker.is_alive():
+        where = _where(worker)
+        _end(worker)
+        raise TimeLimit(seconds, where)
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+def learners_line(traceback: TracebackType | None) -> str | None:
+    """The innermost line of a learner's cell in `traceback`, in words, or None."""
+    found = None
+    while traceback is not None:
+        if is_cell(traceback.tb_frame.f_code.co_filename):
+            found = _describe(traceback.tb_frame, traceback.tb_lineno)
+        traceback = traceback.tb_next
+    return found
+
+
+def is_cell(filename: str) -> bool:
+    """Whether code of this file name comes from a notebook's cell."""
+    return _CELL.search(filename) is not None
+
+
+def _where(worker: threading.Thread) -> str:
+    frame = sys._current_frames().get(worker.ident or 0)
+    while frame is not None:
+        if is_cell(frame.f_code.co_filename):
+            return _describe(frame, frame.f_lineno)
+        frame = frame.f_back
+    return "a line outside your notebook"
+
+
+def _describe(frame: FrameType, line: int) -> str:
+    filename = frame.f_code.co_filename
+    cell = re.search(r"cell \d+$", filename)
+    place = f"line {line} of {cell.group() if cell else 'its cell'}"
+    code = linecache.getline(filename, line).strip()
+    return f"{place}: {code}" if code else place
+
+
+def _end(worker: threading.Thread) -> None:
+    # Twice: a handler such as `except: continue` may catch the first one.
+    for _ in range(2):
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker.ident or 0), ctypes.py_object(_Stop))
+        worker.join(0.2)
+        if not worker.is_alive():
+            return

@@ -1,0 +1,41 @@
+"""Keep tokens out of everything that people, logs and files see."""
+
+import re
+from collections.abc import Mapping
+
+# Wider than any scanner's pattern on purpose: masking a word too many costs nothing.
+_SECRETS = re.compile(
+    r"""(?ix)
+      \b(?:hf_|api_org_)[A-Za-z0-9._-]{6,}      # user, OAuth, CI and old organisation tokens
+    | (?<=bearer\ )\S+ | (?<=basic\ )\S+        # whatever an Authorization header carries
+    | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)           # user and password inside a URL
+    """
+)
+_SECRET_HEADERS = {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"}
+
+
+def mask(text: str) -> str:
+    """Return `text` with every token, header credential and URL password shown as "***".
+
+    Tokens keep their public prefix ("hf_***"), so that a reader still sees which kind it was.
+    """
+    return _SECRETS.sub(lambda found: _prefix(found.group()) + "***", text)
+
+
+def mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return a copy of `headers` whose credentials are hidden; the scheme word stays readable."""
+    return {
+        name: _mask_credentials(value) if name.lower() in _SECRET_HEADERS else mask(value)
+        for name, value in headers.items()
+    }
+
+
+def _mask_credentials(value: str) -> str:
+    scheme, _, credentials = value.partition(" ")
+    if not credentials:
+        return _prefix(value) + "***"
+    return f"{scheme} {_prefix(credentials)}***"
+
+
+def _prefix(secret: str) -> str:
+    return next((p for p in ("hf_oauth_", "hf_jwt_", "hf_", "api_org_") if secret.startswith(p)), "")

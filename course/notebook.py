@@ -1,0 +1,92 @@
+"""`check`, `hint`, `solution` and `needs` inside a notebook: plain text and HTML, no widgets."""
+
+import html
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from course.attempts import Attempts
+from course.checks import Verdict, run_checks
+from course.exercises import Exercise, find_exercise
+from course.learner import from_kernel, written
+from course.progress import SYMBOLS
+from course.reveal import read_rule
+
+_COLOURS = {"right": "#1a7f37", "wrong": "#b42318", "todo": "#6e7781"}
+
+
+class Card:
+    """A short answer to a learner, as text and as HTML."""
+
+    def __init__(self, head: str, body: str, colour: str = _COLOURS["todo"]) -> None:
+        self._head, self._body, self._colour = head, body, colour
+
+    def __repr__(self) -> str:
+        return f"{self._head}\n{self._body}" if self._body else self._head
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<div style="border-left:4px solid {self._colour};padding:0.2em 0.8em">'
+            f"<b>{html.escape(self._head)}</b>"
+            f'<pre style="white-space:pre-wrap;margin:0.3em 0">{html.escape(self._body)}</pre></div>'
+        )
+
+
+def check(exercise_id: str) -> Card:
+    """Check exercise `exercise_id` as it is defined in this kernel, and say what is right, wrong and why."""
+    exercise = find_exercise(exercise_id)
+    namespace = _user_namespace()
+    with from_kernel(exercise, namespace) as source:
+        verdict = run_checks([exercise], source)[exercise.id]
+    Attempts(Path.cwd()).record(verdict, written(namespace.get(exercise.name), exercise.name))
+    return Card(*_told(exercise, verdict), _COLOURS[verdict.state])
+
+
+_hints_given: dict[str, int] = {}  # of this kernel: the next call gives the next hint
+
+
+def hint(exercise_id: str) -> Card:
+    """The next hint: the first call nudges, the later ones tell more."""
+    exercise = find_exercise(exercise_id)
+    given = min(_hints_given.get(exercise.id, 0), len(exercise.hints) - 1)
+    _hints_given[exercise.id] = given + 1
+    return Card(f"Hint {given + 1} of {len(exercise.hints)} for {exercise.id}", exercise.hints[given])
+
+
+def solution(exercise_id: str) -> Card:
+    """Our solution, when the teacher's rule (teacher.toml) opens it."""
+    exercise = find_exercise(exercise_id)
+    refusal = read_rule().refusal(exercise, Attempts(Path.cwd()).of(exercise.id))
+    if refusal:
+        return Card(f"The solution of {exercise.id} is still closed", refusal)
+    return Card(f"Our solution of {exercise.id}", f"{exercise.source}\n\n{exercise.explanation}")
+
+
+@contextmanager
+def needs(exercise_id: str) -> Iterator[None]:
+    """A cell that uses an exercise: while that is open, say so instead of stopping the notebook."""
+    exercise = find_exercise(exercise_id)
+    try:
+        yield
+    except NotImplementedError as error:
+        if not str(error).startswith("Exercise "):
+            raise
+        print(f"This cell needs {str(error).lower()}. Write it above ({exercise.name}), then run this cell again.")
+
+
+def _told(exercise: Exercise, verdict: Verdict) -> tuple[str, str]:
+    body = exercise.explanation if verdict.state == "right" else verdict.message or ""
+    help_ = f"\nStuck? hint({exercise.id!r})" if verdict.state == "wrong" else ""
+    return f"{SYMBOLS[verdict.state]} {exercise.id} {verdict.state}", body + help_
+
+
+def _user_namespace() -> dict[str, Any]:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is None:
+        raise RuntimeError("check(...) works inside a notebook. In a terminal: make check EX=01-2")
+    namespace: dict[str, Any] = shell.user_ns
+    return namespace
+

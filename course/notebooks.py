@@ -1,0 +1,133 @@
+"""Build notebooks/ and solutions/ from lessons/. A learner's notebook is never overwritten."""
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+
+from course.backups import keep
+from course.exercises import ROOT, Lesson, all_lessons, blank, has_solution, solved
+from course.shipped import Shipped, fingerprint
+
+_KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+_LANGUAGE = {"language_info": {"name": "python"}}
+
+
+def build(root: Path = ROOT, say: Callable[[str], None] = print) -> None:
+    """Write both notebooks of every lesson that changed; `say` gets one line for each file written or kept."""
+    shipped = Shipped(root / "data" / "shipped.json")
+    for lesson in all_lessons():
+        _build_blank(root, lesson, shipped, say)
+        _build_solved(root, lesson, say)
+
+
+def blank_notebook(lesson: Lesson) -> Any:
+    """The learner's notebook of `lesson`: no solution, no output."""
+    return _notebook(lesson, lambda source, exercise: blank(source, exercise))
+
+
+def solved_notebook(lesson: Lesson) -> Any:
+    """The solution notebook of `lesson`, not yet run."""
+    return _notebook(lesson, lambda source, _: solved(source))
+
+
+def dumps(notebook: Any) -> str:
+    """The bytes of a notebook file: sorted keys, one space, a final newline."""
+    return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _notebook(lesson: Lesson, transform: Callable[[str, str], str]) -> Any:
+    parsed = jupytext.reads(_text(lesson), fmt="py:percent")
+    exercises = iter(lesson.exercises)
+    cells = []
+    for cell in parsed.cells:
+        if "hint" in cell.metadata or "explanation" in cell.metadata:
+            continue
+        if cell.cell_type == "code" and has_solution(cell.source + "\n"):
+            cell.source = transform(cell.source + "\n", next(exercises).id).rstrip("\n")
+        cells.append(_plain(cell, len(cells) + 1))
+    return nbformat.v4.new_notebook(cells=cells, metadata=_KERNEL | _LANGUAGE)
+
+
+def _plain(cell: Any, number: int) -> Any:
+    make = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
+    return make(cell.source, id=f"cell-{number:03d}", metadata={})
+
+
+def _text(lesson: Lesson) -> str:
+    return (ROOT / "lessons" / f"{lesson.stem}.py").read_text(encoding="utf-8")
+
+
+def _build_blank(root: Path, lesson: Lesson, shipped: Shipped, say: Callable[[str], None]) -> None:
+    notebook = blank_notebook(lesson)
+    mark = fingerprint(notebook)
+    path = root / "notebooks" / f"{lesson.stem}.ipynb"
+    for target in _places(path):
+        old = fingerprint(target) if target.exists() else None
+        if old == mark:
+            break
+        if old is None or shipped.has(lesson.stem, old):
+            if old is not None:
+                keep(target)
+            _write(target, dumps(notebook))
+            say(f"wrote {target.relative_to(root)}")
+            break
+        say(f"kept  {target.relative_to(root)}: it holds a learner's work")
+    shipped.add(lesson.stem, mark)
+
+
+def _places(path: Path) -> Iterator[Path]:
+    yield path
+    yield path.with_suffix(".new.ipynb")
+    number = 2
+    while True:
+        yield path.with_suffix(f".new{number}.ipynb")
+        number += 1
+
+
+def _build_solved(root: Path, lesson: Lesson, say: Callable[[str], None]) -> None:
+    path = root / "solutions" / f"{lesson.stem}.ipynb"
+    stamp = root / ".build" / f"{lesson.stem}.sha256"
+    inputs = _inputs(root, lesson)
+    if path.exists() and stamp.exists() and stamp.read_text() == inputs + _digest(path):
+        return
+    notebook = solved_notebook(lesson)
+    _execute(notebook, path.parent)
+    _write(path, dumps(notebook))
+    _write(stamp, inputs + _digest(path))
+    say(f"ran   {path.relative_to(root)}")
+
+
+def _execute(notebook: Any, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    os.environ.pop("HF_TOKEN", None)  # a stored output must not depend on whose machine built it
+    client = NotebookClient(
+        notebook, timeout=120, kernel_name="python3", record_timing=False, resources={"metadata": {"path": str(folder)}}
+    )
+    client.execute(stderr=subprocess.DEVNULL)  # the kernel's own notices; errors of cells are raised
+    notebook.metadata = nbformat.from_dict(_KERNEL | _LANGUAGE)
+
+
+def _inputs(root: Path, lesson: Lesson) -> str:
+    # Whatever can change an output of this lesson.
+    files = [ROOT / "lessons" / f"{lesson.stem}.py", root / "tests" / f"test_{lesson.stem}.py"]
+    files += sorted((root / "course").rglob("*.py")) + sorted(
+        path for path in (root / "data").rglob("*") if path.is_file() and path.name != "shipped.json"
+    )
+    return hashlib.sha256("".join(_digest(path) for path in files).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,124 @@
+"""The router: an OpenAI-compatible API in front of the scripted engine."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from course.sandbox.answers import Model
+from course.sandbox.chat import ChatRequest, complete
+from course.sandbox.faults import CREDITS_USED_UP, OLD_HOST_GONE, failure
+from course.sandbox.permissions import Refusal, refuse_inference
+from course.sandbox.world import World
+
+Handler = Callable[[World, Request], Awaitable[Response]]
+_ANY = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def router_app(world: World) -> Starlette:
+    """Left out: /v1/responses, embeddings, and the routes of single providers ({provider}/v1/...), which answer 404."""
+    routes = [
+        ("/v1/models", list_models, ["GET"]),
+        ("/v1/models/{org}/{name}", show_model, ["GET"]),
+        ("/v1/chat/completions", chat, ["POST"]),
+        ("/models/{model_id:path}", old_host, _ANY),
+        ("/{path:path}", not_found, _ANY),
+    ]
+    return Starlette(routes=[Route(path, _bound(world, handler), methods=how) for path, handler, how in routes])
+
+
+def _bound(world: World, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        fault = world.faults.take("router")
+        return failure(fault, "router") if fault else await handler(world, request)
+
+    return answer
+
+
+async def list_models(world: World, request: Request) -> Response:
+    """No token needed. Source: huggingface/hub-docs docs/inference-providers/hub-api.md, 2026-08-22.
+
+    The docs show `data`; "object": "list" is the OpenAI convention.
+    """
+    return JSONResponse({"object": "list", "data": [model.as_json() for model in world.models.values()]})
+
+
+async def show_model(world: World, request: Request) -> Response:
+    """No token needed. Source as for `list_models`; the body of the 404 is the sandbox's own."""
+    model = world.models.get("{org}/{name}".format(**request.path_params))
+    if model is None:
+        return await not_found(world, request)
+    return JSONResponse({"data": model.as_json()})
+
+
+async def chat(world: World, request: Request) -> Response:
+    """Plain or streamed chat. The order of the checks (401, 403, 422, 400, 402) is the sandbox's choice.
+
+    Sources: huggingface/hub-docs docs/inference-providers/tasks/chat-completion.md and pricing.md, 2026-08;
+    error bodies: observed, third-party, 2025-08 to 2026-09. The body of the 422 was never seen; it copies 400.
+    """
+    caller = world.identify(request)
+    bill_to = request.headers.get("x-hf-bill-to")
+    refusal = caller if isinstance(caller, Refusal) else refuse_inference(caller, world.account, bill_to)
+    if refusal is not None:
+        return JSONResponse({"error": refusal.message}, refusal.status)
+    try:
+        asked = ChatRequest.model_validate_json(await request.body())
+    except ValidationError as error:
+        return _invalid_parameter(error)
+    model = _find_model(world, asked.model)
+    if model is None:
+        return _unknown_model(asked.model)
+    payer = world.account.payer(bill_to)
+    if payer.credit_usd <= 0:
+        return JSONResponse({"error": CREDITS_USED_UP}, 402)
+
+    completion = complete(asked, model.id, world.script, world.clock.now())
+    usage = completion.usage()
+    payer.credit_usd -= model.price_usd(usage["prompt_tokens"], usage["completion_tokens"])
+    if not asked.stream:
+        return JSONResponse(completion.as_json())
+    include_usage = asked.stream_options is not None and asked.stream_options.include_usage
+    events = completion.events(include_usage)
+    return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
+
+
+async def old_host(world: World, request: Request) -> Response:
+    """The path of api-inference.huggingface.co, which was shut down. Text: observed, third-party, 2025-12 to 2026-05.
+
+    On the real router this path does not exist; it stands here so that old code can be tried.
+    """
+    return JSONResponse({"error": OLD_HOST_GONE}, 410)
+
+
+async def not_found(world: World, request: Request) -> Response:
+    """Any other address. The body of the router's 404 was never seen; this one is the sandbox's own."""
+    return JSONResponse({"error": "Not Found"}, 404)
+
+
+def _find_model(world: World, asked: str) -> Model | None:
+    model_id, _, suffix = asked.partition(":")
+    model = world.models.get(model_id)
+    return model if model is not None and model.serves(suffix) else None
+
+
+def _unknown_model(asked: str) -> Response:
+    message = f"The requested model '{asked}' is not supported by any provider you have enabled."
+    return _openai_error(400, message, "model", "model_not_supported")
+
+
+def _invalid_parameter(error: ValidationError) -> Response:
+    """Names the first bad field and the rule it breaks, never the value: it could be a pasted secret."""
+    first: Any = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    message = f"{field}: {first['msg']}" if field else "The body is not a JSON object."
+    return _openai_error(422, message, field or None, "invalid_parameter")
+
+
+def _openai_error(status: int, message: str, param: str | None, code: str) -> Response:
+    error = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
+    return JSONResponse({"error": error}, status)

@@ -1,0 +1,227 @@
+"""Start and stop a sandbox: three loopback sockets and one thread that serves them."""
+
+import asyncio
+import errno
+import os
+import socket
+import threading
+import weakref
+
+import uvicorn
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from course.sandbox.account import Account
+from course.sandbox.clock import Clock
+from course.sandbox.faults import Fault, Side
+from course.sandbox.hub import cdn_app, hub_app
+from course.sandbox.repositories import Repository
+from course.sandbox.router import router_app
+from course.sandbox.tokens import Scope as TokenScope
+from course.sandbox.tokens import TokenStore, TokenValues
+from course.sandbox.world import World
+from course.traffic import Exchange
+
+LOOPBACK = "127.0.0.1"
+
+
+class PortInUse(OSError):  # noqa: N818  # a cause, named as people say it
+    """Somebody else listens on the port that was asked for."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(
+            f"Port {port} is in use. Stop the program that listens on it, or choose another: --port {port + 1}."
+        )
+        self.port = port
+
+
+class Sandbox:
+    """A running Hub and router. Made by `start`; also a context manager.
+
+    url, router: addresses without a slash at the end; the router's API is below /v1. account, repositories: may be
+    changed while it runs. token_store: issue, refresh, delete and revoke tokens. clock: moves when told to.
+    """
+
+    def __init__(self, world: World, port: int | None) -> None:
+        self._world = world
+        sockets = _open_sockets(port)
+        self.url, self.router, world.cdn_url = (f"http://{LOOPBACK}:{s.getsockname()[1]}" for s in sockets)
+        self._server = _Server(_app(world, sockets))
+        self._server.start(sockets)
+        # A notebook that runs `hub = sandbox.start()` again drops the first one, which then ends by itself.
+        self._stop = weakref.finalize(self, self._server.stop)
+
+    @property
+    def account(self) -> Account:
+        return self._world.account
+
+    @property
+    def clock(self) -> Clock:
+        return self._world.clock
+
+    @property
+    def repositories(self) -> dict[str, Repository]:
+        return self._world.repositories
+
+    @property
+    def token_store(self) -> TokenStore:
+        return self._world.tokens
+
+    @property
+    def tokens(self) -> TokenValues:
+        """Token values by name: read, write, fine_grained, no_inference, revoked, pending, oauth."""
+        return self._world.tokens.values()
+
+    @property
+    def requests(self) -> list[Exchange]:
+        """Every request so far on Hub, router and file store, in order of arrival, credentials masked."""
+        return self._world.recorder.exchanges
+
+    def forget(self) -> None:
+        """Empty `requests`."""
+        self._world.recorder.forget()
+
+    def fail_next(self, status: int, *, times: int = 1, retry_after: int | None = None, on: Side | None = None) -> None:
+        """Let the next `times` requests fail with `status` (400 to 599), on both sides or only on "hub" or "router".
+
+        retry_after: seconds to announce. The Hub's own 429 carries RateLimit, not Retry-After; here you may have both.
+        """
+        self._world.faults.plan(Fault(status, times, retry_after, on))
+
+    def stop(self) -> None:
+        """Close all sockets and connections. Calling it twice is harmless."""
+        self._stop()
+
+    def __enter__(self) -> "Sandbox":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return f"Sandbox(url={self.url!r}, router={self.router!r})"
+
+
+def start(
+    *, port: int | None = None, plan: str = "free", email_verified: bool = True, credit_usd: float = 0.10
+) -> Sandbox:
+    """Start a sandbox and return when it listens.
+
+    port: of the Hub; without one a free port is taken. plan: a row of data/sandbox/rate_limits.toml.
+    Raises PortInUse, and ValueError for an unknown plan.
+    """
+    world = World(Account(plan=plan, email_verified=email_verified, credit_usd=credit_usd))
+    if plan not in world.limits.quotas:
+        raise ValueError(f"plan is {plan!r}; choose one of {', '.join(world.limits.quotas)}")
+    _issue_tokens(world)
+    return Sandbox(world, port)
+
+
+def _issue_tokens(world: World) -> None:
+    """One token for every situation the course speaks of."""
+    user, organisation = world.account.name, world.account.organisation.name
+    reading, calling = "repo.content.read", "inference.serverless.write"
+    issue = world.tokens.issue
+    issue("read", "read", age_days=400)
+    issue("write", "write", age_days=200)
+    issue("fine_grained", "fineGrained", age_days=30, can_read_gated=True,
+          scopes=(TokenScope("user", user, (reading, calling)),))  # fmt: skip
+    issue("no_inference", "fineGrained", age_days=20, scopes=(TokenScope("user", user, (reading,)),))
+    issue("revoked", "read", age_days=90)
+    issue("pending", "fineGrained", age_days=1, approval="pending",
+          scopes=(TokenScope("org", organisation, (reading, calling)),))  # fmt: skip
+    issue("oauth", "oauth", lifetime_seconds=8 * 3600,
+          oauth_scopes=("openid", "profile", "email", "read-repos", "gated-repos", "inference-api"))  # fmt: skip
+    world.tokens.revoke(world.tokens.values()["revoked"])
+
+
+def _app(world: World, sockets: list[socket.socket]) -> ASGIApp:
+    """One application for all three sockets; the port a request came in on says which part is meant."""
+    parts: list[ASGIApp] = [hub_app(world), router_app(world), cdn_app(world)]
+    by_port = dict(zip((s.getsockname()[1] for s in sockets), parts, strict=True))
+
+    async def choose(scope: Scope, receive: Receive, send: Send) -> None:
+        await by_port[scope["server"][1]](scope, receive, send)
+
+    # A web page elsewhere may point its own host name at 127.0.0.1; only these names are answered.
+    return world.recorder.around(TrustedHostMiddleware(choose, allowed_hosts=[LOOPBACK, "localhost"]))
+
+
+def _open_sockets(port: int | None) -> list[socket.socket]:
+    """Sockets of Hub, router and file store. With a port for the Hub, the router takes the next one if it is free."""
+    hub = _open_socket(port or 0)
+    try:
+        router = _open_socket(port + 1 if port else 0)
+    except (PortInUse, OverflowError):
+        router = _open_socket(0)
+    return [hub, router, _open_socket(0)]
+
+
+def _open_socket(port: int) -> socket.socket:
+    # The protocol is named because asyncio sets TCP_NODELAY only then; without it each POST takes 40 ms more.
+    opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":  # elsewhere this option would let two servers share the port
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((LOOPBACK, port))
+        opened.listen(128)
+    except OSError as error:
+        opened.close()
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise PortInUse(port) from None
+        raise
+    return opened
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server in a thread with a loop of its own, so that it also runs beside a notebook's loop."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="asyncio",
+                http="h11",
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                date_header=False,
+                proxy_headers=False,
+            )
+        )
+        self._ready = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, sockets: list[socket.socket]) -> None:
+        self._thread = threading.Thread(target=self.run, args=(sockets,), name="sandbox", daemon=True)
+        self._thread.start()
+        self._ready.wait(timeout=10)
+
+    def stop(self) -> None:
+        if self._thread is None:
+            return
+        self._loop.call_soon_threadsafe(self._ending.set)
+        if self._thread is not threading.current_thread():  # the garbage collector may call from any thread
+            self._thread.join(timeout=10)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
+        await super().startup(sockets)
+        self._ready.set()
+
+    async def main_loop(self) -> None:
+        await self._ending.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Unlike uvicorn's own, this waits for nobody: whoever stops a sandbox has stopped listening to it."""
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        while self.server_state.tasks:
+            await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
+            await asyncio.sleep(0)
+        for opened in sockets or []:
+            opened.close()

@@ -1,0 +1,32 @@
+"""Check again whenever a notebook is saved."""
+
+from pathlib import Path
+
+from rich.console import Console
+from watchfiles import watch
+
+from course.attempts import Attempts
+from course.checks import run_checks
+from course.exercises import all_exercises
+from course.learner import from_notebooks, written_in
+from course.progress import show
+
+
+def watch_folder(folder: Path, console: Console | None = None) -> None:
+    """Show the progress of the notebooks in `folder`, now and after each save, until Ctrl+C."""
+    console = console or Console()
+    _show_once(folder, console)
+    for changes in watch(folder, recursive=False, raise_interrupt=False):
+        if any(path.endswith(".ipynb") for _, path in changes):
+            _show_once(folder, console)
+
+
+def _show_once(folder: Path, console: Console) -> None:
+    exercises = [exercise for exercise in all_exercises() if (folder / f"{exercise.lesson}.ipynb").exists()]
+    verdicts = run_checks(exercises, from_notebooks(folder))
+    attempts = Attempts(folder)
+    for exercise in exercises:
+        attempts.record(verdicts[exercise.id], written_in(folder, exercise))
+    console.clear()
+    show(console, exercises, verdicts, explain=False)
+    console.print("Watching notebooks/. Save a notebook to check again; Ctrl+C ends this.", style="dim")

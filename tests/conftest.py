@@ -1,0 +1,84 @@
+"""Every check of an exercise runs twice here: against solutions/, where all must be right, and against notebooks/."""
+
+import os
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from course.checks import Unfinished, exercise_id
+from course.exercises import ROOT, find_exercise
+from course.learner import from_notebooks
+
+pytest_plugins = ["course.pytest_plugin"]
+
+# Programs that tests start are no sockets of this process, so pytest-socket does not see them: they get a proxy that
+# is not there, and no token of whoever runs the tests.
+_NO_NETWORK = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ.update(_NO_NETWORK | {name.lower(): value for name, value in _NO_NETWORK.items()})
+    for name in [name for name in os.environ if name.startswith(("HF_", "HUGGING_FACE_"))]:
+        del os.environ[name]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if exercise_id(metafunc.function.__name__) and "lesson" in metafunc.fixturenames:
+        metafunc.parametrize("lesson", ["solutions", "notebooks"], indirect=True)
+
+
+@pytest.fixture
+def lesson(request: pytest.FixtureRequest) -> SimpleNamespace:
+    """The names that a build defines; an exercise that nobody has begun is a visible skip."""
+    exercise = find_exercise(exercise_id(request.node.name) or "")
+    try:
+        return SimpleNamespace(**from_notebooks(ROOT / request.param)(exercise))
+    except Unfinished as unfinished:
+        if unfinished.verdict.state == "todo" and request.param == "notebooks":
+            pytest.skip(f"todo: {exercise.id} in notebooks/{exercise.lesson}.ipynb")
+        pytest.fail(f"{exercise.id} in {request.param}/: {unfinished.verdict.message}", pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    """Count a stub that is only met while the check runs (one method of a class, say) as todo, too."""
+    report = yield
+    found = exercise_id(item.name)
+    if found and call.excinfo and isinstance(call.excinfo.value, NotImplementedError):
+        if f"Exercise {found}" in str(call.excinfo.value) and "notebooks" in item.name:
+            report.outcome, report.longrepr = "skipped", (str(item.path), 0, f"todo: {found}")
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """One line each: exercises, notebooks, tests."""
+    states: dict[str, dict[str, str]] = {"solutions": {}, "notebooks": {}}
+    names = {"passed": "right", "failed": "wrong", "error": "wrong", "skipped": "todo"}
+    for outcome, state in names.items():
+        for report in terminalreporter.stats.get(outcome, []):
+            test = report.nodeid.rsplit("::", 1)[-1]
+            for folder, known in states.items():
+                if (found := exercise_id(test)) and f"[{folder}" in test.replace("-", "[") + "[":
+                    known[found] = _worse(known.get(found), state)
+    for folder, known in states.items():
+        count = Counter(known.values())
+        told = ", ".join(f"{count[state]} {state}" for state in ("right", "wrong", "todo"))
+        terminalreporter.write_line(f"{folder + '/':<12} exercises: {told}")
+    passed = [r.nodeid for r in terminalreporter.stats.get("passed", []) if "passes_nbval" in r.nodeid]
+    terminalreporter.write_line(f"{'nbval':<12} notebooks: {len(passed)} run from top to bottom as stored")
+
+
+def _worse(old: str | None, new: str) -> str:
+    order = ["right", "todo", "wrong"]
+    return new if old is None else max(old, new, key=order.index)
+
+
+@pytest.fixture
+def learners_folder(tmp_path: Path) -> Path:
+    """A folder with the blank notebooks as they are shipped, for a test to write into."""
+    from tests.course.learners import blank_notebooks
+
+    return blank_notebooks(tmp_path / "notebooks")

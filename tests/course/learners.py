@@ -1,0 +1,77 @@
+"""Pretend learners: notebooks with answers written into them."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from course.exercises import ROOT, Exercise, all_lessons
+
+_BLOCK = re.compile(r"^# %% (?P<id>\d\d-\d+) (?P<state>wrong|right): (?P<name>.+)\n", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One prepared answer from tests/mistakes/: the state that it must get, and the mistake's name."""
+
+    exercise: str
+    state: str
+    name: str
+    code: str
+
+
+def answers() -> list[Answer]:
+    """All prepared answers."""
+    found = []
+    for path in sorted((ROOT / "tests" / "mistakes").glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        marks = list(_BLOCK.finditer(text))
+        for mark, after in zip(marks, [*marks[1:], None], strict=True):
+            code = text[mark.end() : after.start() if after else len(text)].strip("\n")
+            found.append(Answer(mark["id"], mark["state"], mark["name"], code))
+    return found
+
+
+def blank_notebook(stem: str) -> dict[str, Any]:
+    """The blank of a lesson, as cells only: enough for reading definitions, and quick to make."""
+    lesson = next(lesson for lesson in all_lessons() if lesson.stem == stem)
+    stubs = iter(lesson.exercises)
+    cells = []
+    for cell in lesson.cells:
+        source = cell.text
+        if cell.is_code and "# BEGIN SOLUTION" in source:
+            source = next(stubs).stub
+        cells.append({"cell_type": "code" if cell.is_code else "markdown", "metadata": {}, "source": source})
+    return {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+
+
+def blank_notebooks(folder: Path) -> Path:
+    """Write the blanks of all lessons into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for lesson in all_lessons():
+        write(folder, lesson.stem, blank_notebook(lesson.stem))
+    return folder
+
+
+def write(folder: Path, stem: str, notebook: dict[str, Any]) -> None:
+    (folder / f"{stem}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+
+
+def answer(folder: Path, exercise: Exercise, code: str) -> None:
+    """Write `code` into the exercise's cell of the notebook in `folder`, as a learner would."""
+    path = folder / f"{exercise.lesson}.ipynb"
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        if "".join(cell["source"]).strip() == exercise.stub.strip():
+            cell["source"] = _keep_given(exercise, code)
+            break
+    else:
+        raise AssertionError(f"the stub of {exercise.id} is not in {path}")
+    write(folder, exercise.lesson, notebook)
+
+
+def _keep_given(exercise: Exercise, code: str) -> str:
+    # What stands above the stub in its cell (imports, constants) is given, and a learner leaves it there.
+    given = re.split(rf"^(?:@\w+.*\n)*(?:def|class) {exercise.name}\b", exercise.stub, maxsplit=1, flags=re.MULTILINE)[0]
+    return given + code
