@@ -7,8 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def main():
-    # No annotations and no new syntax here: an old Python must reach the line that tells it so.
+def main() -> int:
+    # No new syntax here: an old Python must reach the line that tells it so.
     command = sys.argv[1] if len(sys.argv) > 1 else ""
     if command == "doctor":
         from course.doctor import doctor
@@ -33,12 +33,13 @@ def main():
     return run()
 
 
-def _inside():
+def _inside() -> bool:
     return Path(sys.prefix).resolve() == (ROOT / ".venv").resolve()
 
 
-def _again_inside():
-    from course.environment import SetupError, ensure
+def _again_inside() -> int:
+    from course.environment import ensure
+    from course.setup_problems import SetupError
 
     try:
         python = ensure(ROOT)

@@ -27,7 +27,9 @@ def undo(folder: Path, stem: str | None = None) -> Path:
     """
     copies = list((folder / FOLDER).glob(f"{stem or '*'}.*.ipynb"))
     if not copies:
-        raise NoBackup(f"There is no backup {f'of {stem} ' if stem else ''}in {folder / FOLDER}: nothing was reset yet.")
+        raise NoBackup(
+            f"There is no backup {f'of {stem} ' if stem else ''}in {folder / FOLDER}: nothing was reset yet."
+        )
     copy = max(copies, key=lambda path: (path.stat().st_mtime_ns, path.name))
     notebook = folder / f"{copy.name.rsplit('.', 2)[0]}.ipynb"
     aside = copy.with_suffix(".swap")

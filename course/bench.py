@@ -79,7 +79,12 @@ def _check_in_kernel(root: Path) -> Figure:
     notebook = nbformat.read(next((root / "solutions").glob("01_*.ipynb")), as_version=4)
     timed = [nbformat.v4.new_code_cell(_CHECK_IN_KERNEL) for _ in range(_RUNS + 1)]
     notebook.cells += [nbformat.v4.new_code_cell("from course import check"), *timed]
-    NotebookClient(notebook, timeout=60, resources={"metadata": {"path": str(root / "notebooks")}}).execute()
+    NotebookClient(
+        notebook,
+        timeout=60,
+        extra_arguments=["--log-level=40"],
+        resources={"metadata": {"path": str(root / "notebooks")}},
+    ).execute()
     seconds = [_printed_seconds(cell) for cell in timed]
     return Figure('check("01-2") in a kernel', statistics.median(seconds[1:]), 0.1)
 

@@ -23,10 +23,26 @@ State = Literal["todo", "wrong", "right"]
 TEST_NAME = re.compile(r"^test_(\d\d)_(\d+)_")
 
 # What a learner's check does not need; each plugin less is a millisecond less (15 ms in all instead of 70).
-_UNUSED = (
-    "cacheprovider faulthandler terminal junitxml pastebin doctest unittest logging warnings debugging setuponly "
-    "setupplan stepwise recwarn legacypath unraisableexception threadexception skipping"
-).split()
+_UNUSED = [
+    "cacheprovider",
+    "faulthandler",
+    "terminal",
+    "junitxml",
+    "pastebin",
+    "doctest",
+    "unittest",
+    "logging",
+    "warnings",
+    "debugging",
+    "setuponly",
+    "setupplan",
+    "stepwise",
+    "recwarn",
+    "legacypath",
+    "unraisableexception",
+    "threadexception",
+    "skipping",
+]
 
 
 class wrong(str):  # noqa: N801 - it reads as a word: assert ..., wrong("no-bearer", seen=..., due=..., read=...)
@@ -154,9 +170,7 @@ class _Runner:
             raise RuntimeError(str(report.longrepr))
 
 
-def _run_pytest(
-    exercises: list[Exercise], lessons: dict[str, SimpleNamespace], verdicts: dict[str, Verdict]
-) -> None:
+def _run_pytest(exercises: list[Exercise], lessons: dict[str, SimpleNamespace], verdicts: dict[str, Verdict]) -> None:
     if not exercises:
         return
     from course import pytest_plugin

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -37,13 +38,14 @@ def check(
     """Check exercises: right, wrong and why, or still to do."""
     exercises = _chosen(ids, nb)
     _require_folder(notebooks, exercises)
-    verdicts = run_checks(exercises, from_notebooks(notebooks))
+    with redirect_stdout(sys.stderr if as_json else sys.stdout):  # what a learner prints is no part of the JSON
+        verdicts = run_checks(exercises, from_notebooks(notebooks))
     if as_json:
         print(json.dumps({key: _plain(verdict) for key, verdict in verdicts.items()}, ensure_ascii=False))
     else:
         _record(exercises, verdicts, notebooks)
         show(Console(soft_wrap=False), exercises, verdicts, explain=len(exercises) == 1)
-    raise typer.Exit(any(verdict.state == "wrong" for verdict in verdicts.values()))
+    raise typer.Exit(int(any(verdict.state == "wrong" for verdict in verdicts.values())))
 
 
 @app.command()
@@ -125,7 +127,9 @@ def sandbox(
 @app.command()
 def test() -> None:
     """Run every test: the course, the solutions, your notebooks, lint and types."""
-    raise typer.Exit(subprocess.call([sys.executable, "-m", "pytest", "-n", "2", "--dist", "worksteal", "tests"], cwd=ROOT))
+    raise typer.Exit(
+        subprocess.call([sys.executable, "-m", "pytest", "-n", "2", "--dist", "worksteal", "tests"], cwd=ROOT)
+    )
 
 
 @app.command()

@@ -65,7 +65,8 @@ def read_cells(path: Path) -> list[str]:
     except (ValueError, KeyError, TypeError) as error:
         where = f" ({error})" if isinstance(error, ValueError) else ""
         raise UnreadableNotebook(
-            f"{path} is not a notebook{where}. `make reset NB={path.stem[:2]}` keeps a copy of it and puts a blank one there."
+            f"{path} is not a notebook{where}. "
+            f"`make reset NB={path.stem[:2]}` keeps a copy of it and puts a blank one there."
         ) from None
 
 
@@ -132,9 +133,10 @@ def open_exercise(node: ast.AST) -> bool:
 def _parse(source: str, filename: str) -> ast.Module:
     flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     try:
-        return compile(source, filename, "exec", flags=flags, dont_inherit=True)
+        tree: ast.Module = compile(source, filename, "exec", flags=flags, dont_inherit=True)
     except SyntaxError:
-        return compile(_without_magics(source), filename, "exec", flags=flags, dont_inherit=True)
+        tree = compile(_without_magics(source), filename, "exec", flags=flags, dont_inherit=True)
+    return tree
 
 
 def _without_magics(source: str) -> str:

@@ -177,8 +177,9 @@ def _forget_half_installed(root: Path) -> None:
 
 def _make_course_importable(root: Path) -> None:
     """Let `import course` work from any folder. The path is relative: the whole tree may be moved."""
-    packages = _site_packages(root)
-    (packages / "course.pth").write_text(os.path.relpath(str(root), str(packages)) + "\n")
+    # Links are followed first, as Python does when it reads the file: `.venv` may be one.
+    packages = os.path.realpath(str(_site_packages(root)))
+    Path(packages, "course.pth").write_text(os.path.relpath(os.path.realpath(str(root)), packages) + "\n")
 
 
 def _site_packages(root: Path) -> Path:

@@ -38,11 +38,13 @@ def command(root: Path, port: int, browser: bool) -> list[str]:
         f"--ServerApp.root_dir={root / 'notebooks'}",
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.port={port}",
-        # Its log names every request; the addresses to open are printed at every level.
-        "--Application.log_level=WARN",
+        # Its log names every request and its own settings; the addresses to open are printed at every level.
+        "--Application.log_level=ERROR",
         # No look for a newer version, no list of extensions from the package index.
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly",
+        # Others on a shared machine could read what passes between notebook and kernel, tokens among it.
+        "--MappingKernelManager.transport_encryption=auto",
         # One Ctrl-C ends it; nothing is lost, notebooks are saved as one works.
         "--ServerApp.answer_yes=True",
     ]

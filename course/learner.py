@@ -79,7 +79,9 @@ def _refuse_unfinished(exercise: Exercise, theirs: Definitions) -> None:
         raise Unfinished(Verdict(exercise.id, "wrong", "syntax", _syntax(broken[-1])))
     node = theirs.defining(exercise.name)
     if node is None:
-        raise Unfinished(todo(exercise, f"{exercise.name} is not in the notebook; `make reset EX={exercise.id}` puts it back."))
+        raise Unfinished(
+            todo(exercise, f"{exercise.name} is not in the notebook; `make reset EX={exercise.id}` puts it back.")
+        )
     if _untouched(exercise, node):
         raise Unfinished(todo(exercise))
 

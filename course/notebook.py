@@ -89,4 +89,3 @@ def _user_namespace() -> dict[str, Any]:
         raise RuntimeError("check(...) works inside a notebook. In a terminal: make check EX=01-2")
     namespace: dict[str, Any] = shell.user_ns
     return namespace
-

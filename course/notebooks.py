@@ -46,7 +46,7 @@ def dumps(notebook: Any) -> str:
 def _notebook(lesson: Lesson, transform: Callable[[str, str], str]) -> Any:
     parsed = jupytext.reads(_text(lesson), fmt="py:percent")
     exercises = iter(lesson.exercises)
-    cells = []
+    cells: list[Any] = []
     for cell in parsed.cells:
         if "hint" in cell.metadata or "explanation" in cell.metadata:
             continue

@@ -41,7 +41,7 @@ def show(console: Console, exercises: Iterable[Exercise], verdicts: Mapping[str,
 
 
 def counts(verdicts: Iterable[Verdict]) -> str:
-    """ "3 right, 1 wrong, 0 todo". """
+    """ "3 right, 1 wrong, 0 todo"."""
     states = [verdict.state for verdict in verdicts]
     return ", ".join(f"{states.count(state)} {state}" for state in ("right", "wrong", "todo"))
 

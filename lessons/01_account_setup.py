@@ -252,7 +252,9 @@ with needs("01-2"):
 # %%
 import json
 
-answer = requests.get(f"{hub.url}/api/whoami-v2", headers={"Authorization": f"Bearer {token}"}, auth=lambda r: r, timeout=10)
+answer = requests.get(
+    f"{hub.url}/api/whoami-v2", headers={"Authorization": f"Bearer {token}"}, auth=lambda r: r, timeout=10
+)
 whole = answer.json()
 print(json.dumps({key: whole[key] for key in ("type", "name", "emailVerified", "auth")}, indent=1))
 
@@ -260,7 +262,7 @@ print(json.dumps({key: whole[key] for key in ("type", "name", "emailVerified", "
 # `auth.accessToken.role` is `fineGrained`, `read` or `write`; `displayName` is the name you gave the token. Read such answers loosely: `emailVerified` may be
 # missing, and an OAuth token may come without `accessToken`. (Shape observed in live answers, 2026-07.)
 #
-# A refused token gets 401 again, with another text. The next cell uses one that was revoked.
+# The next cell asks with a token that was revoked. **Predict:** the same 401 as without a token, or can you tell the two apart?
 
 # %%
 refused = requests.get(f"{hub.url}/api/whoami-v2", auth=lambda r: r, timeout=10,

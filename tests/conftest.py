@@ -16,7 +16,11 @@ pytest_plugins = ["course.pytest_plugin"]
 
 # Programs that tests start are no sockets of this process, so pytest-socket does not see them: they get a proxy that
 # is not there, and no token of whoever runs the tests.
-_NO_NETWORK = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
+_NO_NETWORK = {
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "NO_PROXY": "127.0.0.1,localhost",
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,9 +51,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Count a stub that is only met while the check runs (one method of a class, say) as todo, too."""
     report = yield
     found = exercise_id(item.name)
-    if found and call.excinfo and isinstance(call.excinfo.value, NotImplementedError):
-        if f"Exercise {found}" in str(call.excinfo.value) and "notebooks" in item.name:
-            report.outcome, report.longrepr = "skipped", (str(item.path), 0, f"todo: {found}")
+    if (
+        found
+        and "notebooks" in item.name
+        and call.excinfo
+        and isinstance(call.excinfo.value, NotImplementedError)
+        and f"Exercise {found}" in str(call.excinfo.value)
+    ):
+        report.outcome, report.longrepr = "skipped", (str(item.path), 0, f"todo: {found}")
     return report
 
 

@@ -7,7 +7,7 @@ PYTEST_DONT_REWRITE: the messages say all, and stay as they were written.
 """
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -126,12 +126,11 @@ def test_01_1_different_problems_get_different_sentences(lesson: SimpleNamespace
 
 
 @pytest.fixture
-def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A .netrc with an entry for the mocked Hub, as git and other tools leave it behind."""
     path = tmp_path / "netrc"
     path.write_text("machine hub.test login somebody password else\n")
     monkeypatch.setenv("NETRC", str(path))
-    yield
 
 
 def test_01_2_it_is_an_auth_object_of_requests(lesson: SimpleNamespace) -> None:
@@ -202,7 +201,9 @@ def test_01_2_other_headers_stay(lesson: SimpleNamespace, http: Any) -> None:
 def test_01_2_printing_it_shows_no_token(lesson: SimpleNamespace) -> None:
     auth = lesson.BearerAuth(FAKE)
 
-    shown = [name for name, text in {"repr": repr(auth), "str": str(auth), "f-string": f"{auth}"}.items() if FAKE in text]
+    shown = [
+        name for name, text in {"repr": repr(auth), "str": str(auth), "f-string": f"{auth}"}.items() if FAKE in text
+    ]
 
     assert not shown, wrong(
         "shows-token",
@@ -236,7 +237,9 @@ def test_01_3_it_returns_the_identity(lesson: SimpleNamespace, http: Any) -> Non
     )
 
 
-def test_01_3_it_sends_one_request_with_the_token_in_the_header(lesson: SimpleNamespace, http: Any, netrc: None) -> None:
+def test_01_3_it_sends_one_request_with_the_token_in_the_header(
+    lesson: SimpleNamespace, http: Any, netrc: None
+) -> None:
     http.get(WHOAMI, json=FULL)
 
     lesson.who_am_i(FAKE, HUB)
@@ -418,7 +421,9 @@ def test_01_3_a_broken_token_does_not_show_itself(lesson: SimpleNamespace, http:
 GOOD = {"HF_TOKEN": PLAUSIBLE}
 
 
-@pytest.mark.parametrize(("env", "said"), [({}, "missing"), ({"HF_TOKEN": ""}, "empty"), ({"HF_TOKEN": " \n"}, "blank")])
+@pytest.mark.parametrize(
+    ("env", "said"), [({}, "missing"), ({"HF_TOKEN": ""}, "empty"), ({"HF_TOKEN": " \n"}, "blank")]
+)
 def test_01_4_without_a_token_everything_remains(lesson: SimpleNamespace, env: dict[str, str], said: str) -> None:
     try:
         steps = lesson.setup_steps(None, env)

@@ -25,7 +25,7 @@ from course.traffic import Exchange
 LOOPBACK = "127.0.0.1"
 
 
-class PortInUse(OSError):  # noqa: N818  # a cause, named as people say it
+class PortInUse(OSError):  # a cause, named as people say it
     """Somebody else listens on the port that was asked for."""
 
     def __init__(self, port: int) -> None:

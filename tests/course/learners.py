@@ -37,7 +37,7 @@ def blank_notebook(stem: str) -> dict[str, Any]:
     """The blank of a lesson, as cells only: enough for reading definitions, and quick to make."""
     lesson = next(lesson for lesson in all_lessons() if lesson.stem == stem)
     stubs = iter(lesson.exercises)
-    cells = []
+    cells: list[dict[str, Any]] = []
     for cell in lesson.cells:
         source = cell.text
         if cell.is_code and "# BEGIN SOLUTION" in source:
@@ -73,5 +73,7 @@ def answer(folder: Path, exercise: Exercise, code: str) -> None:
 
 def _keep_given(exercise: Exercise, code: str) -> str:
     # What stands above the stub in its cell (imports, constants) is given, and a learner leaves it there.
-    given = re.split(rf"^(?:@\w+.*\n)*(?:def|class) {exercise.name}\b", exercise.stub, maxsplit=1, flags=re.MULTILINE)[0]
+    given = re.split(rf"^(?:@\w+.*\n)*(?:def|class) {exercise.name}\b", exercise.stub, maxsplit=1, flags=re.MULTILINE)[
+        0
+    ]
     return given + code

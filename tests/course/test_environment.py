@@ -143,6 +143,19 @@ def test_a_package_that_was_cut_off_is_installed_again(tmp_path: Path) -> None:
     assert not cut_off.exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_the_course_is_found_from_anywhere_even_through_a_linked_environment(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "course", tmp_path / "elsewhere" / "deep"
+    packages = elsewhere / "lib" / "python3.11" / "site-packages"
+    packages.mkdir(parents=True)
+    root.mkdir()
+    (root / ".venv").symlink_to(elsewhere)
+
+    environment._make_course_importable(root)
+
+    assert (packages / (packages / "course.pth").read_text().strip()).resolve() == root.resolve()
+
+
 def test_pip_keeps_the_index_and_installs_nowhere_else() -> None:
     kept = {"PIP_INDEX_URL": "https://index.test/simple", "HTTPS_PROXY": "http://proxy.test:3128"}
 

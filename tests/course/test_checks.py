@@ -1,0 +1,125 @@
+"""What a check says when something is wrong: in order, with the traffic, without secrets, in time."""
+
+from pathlib import Path
+
+import pytest
+
+from course import limit
+from course.checks import judge, run_checks
+from course.exercises import find_exercise
+from course.learner import from_notebooks
+from course.limit import TimeLimit, limited
+from course.masking import mask, mask_headers
+from course.traffic import Exchange, story
+from tests.course.learners import answer
+
+WHO_AM_I = find_exercise("01-3")
+SECRET = "hf_" + "Kq7" * 11 + "z"
+
+
+def message(folder: Path, code: str, exercise_id: str = "01-3") -> str:
+    exercise = find_exercise(exercise_id)
+    answer(folder, exercise, code)
+    return run_checks([exercise], from_notebooks(folder))[exercise.id].message or ""
+
+
+def test_a_failed_check_shows_what_was_sent(learners_folder: Path) -> None:
+    code = "def who_am_i(token, hub_url):\n    return requests.get(hub_url + '/api/whoami-v2', timeout=1)"
+
+    told = message(learners_folder, code)
+
+    assert told.index("Seen:") < told.index("Due:") < told.index("Read:") < told.index("Traffic:")
+    assert "request 1: GET /api/whoami-v2, no Authorization -> 200" in told
+
+
+def test_an_error_of_the_learner_is_told_with_its_line_and_without_ours(learners_folder: Path) -> None:
+    told = message(learners_folder, "def who_am_i(token, hub_url):\n    return undefined_name")
+
+    assert "NameError: name 'undefined_name' is not defined at line 2 of cell" in told
+    assert ": return undefined_name" in told
+    assert "Traceback" not in told
+    assert "course/" not in told
+
+
+def test_a_token_in_a_learners_error_is_masked(learners_folder: Path) -> None:
+    told = message(learners_folder, f"def who_am_i(token, hub_url):\n    raise OSError('{SECRET}')")
+
+    assert "OSError: hf_***" in told
+    assert SECRET not in told
+
+
+def test_only_the_first_problem_is_told(learners_folder: Path) -> None:
+    told = message(learners_folder, "def token_problem(text):\n    return text", "01-1")
+
+    assert told.count("Seen:") == 1
+
+
+def test_an_endless_loop_ends_with_the_line_it_hung_on(learners_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limit.limited, "__defaults__", (1.0,))
+
+    told = message(learners_folder, "def token_problem(text):\n    n = 0\n    while True:\n        n += 1", "01-1")
+
+    assert "still running after 1 s, at line" in told
+    assert "which condition ends the loop?" in told
+
+
+def test_the_limit_of_a_learner_is_five_seconds() -> None:
+    assert limit.limited.__defaults__ == (5.0,)
+
+
+def test_code_that_swallows_exceptions_is_ended_too() -> None:
+    def stubborn() -> None:
+        while True:
+            try:
+                sum(range(100))
+            except Exception:  # noqa: S112 - this is the point
+                continue
+
+    with pytest.raises(TimeLimit):
+        limited(stubborn, seconds=0.2)
+
+
+def test_limited_returns_and_raises_what_the_code_does() -> None:
+    assert limited(lambda: 3) == 3
+    with pytest.raises(ZeroDivisionError):
+        limited(lambda: 1 / 0)
+
+
+def test_a_defect_of_a_check_is_not_taken_for_a_learners(tmp_path: Path) -> None:
+    found = judge(WHO_AM_I, NotImplementedError("Exercise 99-1"))
+
+    assert found.state == "wrong"
+
+
+def test_a_wait_shorter_than_asked_for_is_told() -> None:
+    told = story(
+        [Exchange("GET", "/a", 429, answer_headers={"Retry-After": "2"}, at=0.0), Exchange("GET", "/a", 200, at=0.5)]
+    )
+
+    assert "request 1: GET /a, no Authorization -> 429, Retry-After 2" in told
+    assert "you waited 0.5 s, 2 s were asked for" in told
+
+
+def test_an_unanswered_request_is_told() -> None:
+    assert story([Exchange("GET", "/a")]) == "request 1: GET /a, no Authorization -> no answer"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"token {SECRET}!", "token hf_***!"),
+        (f"Bearer {SECRET}", "Bearer hf_***"),
+        ("Authorization: Basic bGVhcm5lcjpzZWNyZXQ=", "Authorization: Basic ***"),
+        ("hf_oauth_eyJhbGciOi.J9-x_y", "hf_oauth_***"),
+        ("http://user:secret@host.test/", "http://***@host.test/"),
+        ("huggingface_hub and hf_x", "huggingface_hub and hf_x"),
+    ],
+)
+def test_secrets_are_masked_in_texts(text: str, shown: str) -> None:
+    assert mask(text) == shown
+
+
+def test_credentials_of_any_scheme_are_masked_in_headers() -> None:
+    shown = mask_headers({"Authorization": "Digest username=x", "X-Api-Key": "k", "Accept": "text/html"})
+
+    assert shown == {"Authorization": "Digest ***", "X-Api-Key": "***", "Accept": "text/html"}

@@ -1,0 +1,140 @@
+"""`python -m course` as a learner and a program call it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from course import cli
+from course.exercises import ROOT, all_exercises, find_exercise
+from tests.course.learners import answer, blank_notebooks
+
+FIRST = find_exercise("01-1")
+
+
+def course(*arguments: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    words = ["course", *map(str, arguments)]
+    code = f"import sys; sys.argv = {words!r}; from course.cli import run; sys.exit(run())"
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def as_json(folder: Path, *ids: str) -> tuple[int, dict[str, dict[str, str | None]]]:
+    ran = CliRunner().invoke(cli.app, ["check", *ids, "--notebooks", str(folder), "--json"])
+    return ran.exit_code, json.loads(ran.stdout)
+
+
+def test_untouched_notebooks_are_todo_and_no_error(learners_folder: Path) -> None:
+    code, found = as_json(learners_folder)
+
+    assert code == 0
+    assert {key: value["state"] for key, value in found.items()} == dict.fromkeys(
+        [e.id for e in all_exercises()], "todo"
+    )
+
+
+def test_a_program_gets_one_json_object(learners_folder: Path) -> None:
+    answer(learners_folder, FIRST, "def token_problem(text):\n    return 'no'")
+
+    code, found = as_json(learners_folder, "01-1", "01-2")
+
+    assert code == 1
+    assert list(found) == ["01-1", "01-2"]
+    assert found["01-1"]["state"] == "wrong"
+    assert found["01-1"]["mistake"] == "refuses-all"
+    assert (found["01-1"]["message"] or "").startswith("Seen:")
+
+
+def test_a_right_answer_has_no_message(learners_folder: Path) -> None:
+    answer(learners_folder, FIRST, FIRST.source)
+
+    assert as_json(learners_folder, "01-1") == (0, {"01-1": {"state": "right", "mistake": None, "message": None}})
+
+
+def test_json_counts_no_attempt(learners_folder: Path) -> None:
+    answer(learners_folder, FIRST, "def token_problem(text):\n    return 'no'")
+
+    as_json(learners_folder)
+
+    assert not (learners_folder / ".progress.json").exists()
+
+
+def test_the_committed_solutions_are_right() -> None:
+    code, found = as_json(ROOT / "solutions")
+
+    assert code == 0
+    assert {value["state"] for value in found.values()} == {"right"}
+
+
+def test_what_a_learner_prints_does_not_break_the_json(learners_folder: Path) -> None:
+    answer(learners_folder, FIRST, "def token_problem(text):\n    print('here', text)\n    return 'no'")
+
+    ran = course("check", "01-1", "--notebooks", learners_folder, "--json")
+
+    assert json.loads(ran.stdout)["01-1"]["state"] == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["check", "99-1"], "There is no exercise '99-1'. There are: 01-1,"),
+        (["check", "--nb", "99"], "There is no lesson '99'"),
+        (["check", "--notebooks", "nowhere"], "nowhere is not a folder"),
+        (["check", "--notebooks", "data"], "data has no 01_account_setup.ipynb"),
+        (["reset"], "reset takes one of"),
+        (["hint", "01-1", "--number", "9"], "takes 1 to 2"),
+        (["unknown"], "No such command"),
+    ],
+)
+def test_bad_usage_is_one_clear_line_and_exit_code_2(arguments: list[str], said: str) -> None:
+    ran = course(*arguments)
+
+    assert ran.returncode == 2
+    assert said in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_notebook_that_is_none_is_wrong_with_the_next_step(learners_folder: Path) -> None:
+    (learners_folder / "01_account_setup.ipynb").write_text("{")
+
+    code, found = as_json(learners_folder, "01-1")
+
+    assert code == 1
+    assert "make reset NB=01" in (found["01-1"]["message"] or "")
+
+
+def test_three_different_attempts_open_the_solution(learners_folder: Path) -> None:
+    closed = course("solution", "01-1", "--notebooks", learners_folder)
+    for attempt in ("'no'", "'never'", "text"):
+        blank_notebooks(learners_folder)
+        answer(learners_folder, FIRST, f"def token_problem(text):\n    return {attempt}")
+        course("check", "01-1", "--notebooks", learners_folder)
+
+    opened = course("solution", "01-1", "--notebooks", learners_folder)
+
+    assert "after 3 more honest attempts" in closed.stdout
+    assert "def token_problem" not in closed.stdout
+    assert "def token_problem" in opened.stdout
+
+
+def test_no_colour_is_respected(learners_folder: Path) -> None:
+    ran = course("check", "--notebooks", learners_folder, NO_COLOR="1", FORCE_COLOR="1")
+
+    assert "\x1b[3" not in ran.stdout
+
+
+def test_hints_come_in_order() -> None:
+    ran = course("hint", "01-1")
+
+    assert ran.stdout.index("Hint 1 of 2") < ran.stdout.index("Hint 2 of 2")

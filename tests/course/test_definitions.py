@@ -1,0 +1,144 @@
+"""How a learner's notebook is read: its definitions, and nothing else of it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from course.checks import Verdict, run_checks
+from course.definitions import UnreadableNotebook, definitions, execute, new_namespace, read_cells
+from course.exercises import find_exercise
+from course.learner import from_notebooks
+from tests.course.learners import answer
+
+TOKEN_PROBLEM = find_exercise("01-1")
+
+
+def names(*cells: str) -> dict[str, object]:
+    namespace = new_namespace("test_definitions_names")
+    execute(definitions(cells, "test.ipynb"), namespace)
+    return namespace
+
+
+def test_statements_are_not_run() -> None:
+    namespace = names("seen = []\nprint(1 / 0)\nopen('/nowhere')", "def f(): return 1")
+
+    assert namespace["f"]() == 1  # type: ignore[operator]
+    assert "seen" not in namespace
+
+
+def test_an_assignment_is_run_if_a_definition_reads_it() -> None:
+    namespace = names("import logging", "name = 'course'\nlog = logging.getLogger(name)", "def f(): return log.name")
+
+    assert namespace["f"]() == "course"  # type: ignore[operator]
+
+
+def test_constants_are_kept_and_a_failing_one_breaks_only_itself() -> None:
+    namespace = names("import os", "TOKEN = os.environ['NOT_SET_ANYWHERE']", "LIMIT = 3", "def f(): return LIMIT")
+
+    assert namespace["f"]() == 3  # type: ignore[operator]
+    assert "TOKEN" not in namespace
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "%matplotlib inline\ndef f(): return 1",
+        "!pip list\ndef f(): return 1",
+        "files = !ls\ndef f(): return 1",
+        "%%time\ndef f(): return 1",
+        "f?\ndef f(): return 1",
+        "await something()\ndef f(): return 1",
+    ],
+)
+def test_magics_shell_lines_and_await_are_skipped(cell: str) -> None:
+    assert names(cell)["f"]() == 1  # type: ignore[operator]
+
+
+def test_a_cell_of_another_language_is_skipped() -> None:
+    assert "f" in names("%%bash\nif then fi (", "def f(): return 1")
+
+
+def test_the_last_definition_counts() -> None:
+    assert names("def f(): return 1", "def f(): return 2")["f"]() == 2  # type: ignore[operator]
+
+
+def test_dataclasses_and_postponed_annotations_work() -> None:
+    namespace = names(
+        "from __future__ import annotations\nfrom dataclasses import dataclass",
+        "@dataclass\nclass P:\n    q: Later | None = None",
+    )
+
+    assert namespace["P"]().q is None  # type: ignore[operator]
+
+
+def verdict(folder: Path, exercise: str = "01-1") -> Verdict:
+    return run_checks([find_exercise(exercise)], from_notebooks(folder))[exercise]
+
+
+def edit(folder: Path, change: dict[str, object]) -> None:
+    path = folder / "01_account_setup.ipynb"
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook["cells"].append({"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, **change})
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+
+
+def test_a_syntax_error_breaks_its_own_exercise_alone(learners_folder: Path) -> None:
+    answer(learners_folder, TOKEN_PROBLEM, "def token_problem(text)\n    return None")
+    answer(learners_folder, find_exercise("01-2"), find_exercise("01-2").source)
+
+    broken, other = verdict(learners_folder), verdict(learners_folder, "01-2")
+
+    assert broken.state == "wrong"
+    assert broken.mistake == "syntax"
+    assert "def token_problem(text)" in (broken.message or "")
+    assert other.state == "right"
+
+
+def test_a_function_that_was_deleted_is_todo(learners_folder: Path) -> None:
+    answer(learners_folder, TOKEN_PROBLEM, "x = 1")
+
+    assert verdict(learners_folder).state == "todo"
+
+
+def test_a_stub_that_was_copied_and_solved_below_is_right(learners_folder: Path) -> None:
+    edit(learners_folder, {"source": TOKEN_PROBLEM.source.splitlines(keepends=True)})
+
+    assert verdict(learners_folder).state == "right"
+
+
+def test_an_untouched_earlier_exercise_is_filled_in(learners_folder: Path) -> None:
+    answer(learners_folder, find_exercise("01-4"), find_exercise("01-4").source)
+
+    assert verdict(learners_folder, "01-4").state == "right"  # it calls token_problem, which is still the stub
+
+
+def test_a_class_of_which_one_method_is_written_is_begun(learners_folder: Path) -> None:
+    source = find_exercise("01-2").source.replace(
+        'return "BearerAuth(hidden)"', 'raise NotImplementedError("Exercise 01-2")'
+    )
+    answer(learners_folder, find_exercise("01-2"), source)
+
+    assert verdict(learners_folder, "01-2").state == "todo"
+
+
+def test_an_endless_constant_ends_with_its_line(learners_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from course import limit
+
+    monkeypatch.setattr(limit.limited, "__defaults__", (1.0,))
+    edit(learners_folder, {"source": "import itertools\nFIRST = [n for n in itertools.count() if n < 0][0]"})
+    answer(learners_folder, TOKEN_PROBLEM, TOKEN_PROBLEM.source)
+
+    found = verdict(learners_folder)
+
+    assert found.mistake == "endless"
+    assert "FIRST = " in (found.message or "")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"cells": 1}', '{"cells": [{}]}'])
+def test_a_file_that_is_no_notebook_says_so(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "01_account_setup.ipynb"
+    path.write_text(text)
+
+    with pytest.raises(UnreadableNotebook, match=r"is not a notebook.*make reset NB=01"):
+        read_cells(path)

@@ -1,0 +1,90 @@
+"""`check`, `hint`, `solution` and `needs` on what a kernel holds."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from course import notebook
+from course.definitions import definitions, execute, lesson_cells
+from course.exercises import find_exercise, find_lesson
+
+FIRST = find_exercise("01-1")
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The names of a kernel in which the untouched notebook was run."""
+    namespace: dict[str, Any] = {"__name__": "kernel"}
+    lesson = find_lesson("01")
+    execute(definitions(lesson_cells(lesson), "kernel"), namespace)
+    for exercise in lesson.exercises:
+        exec(exercise.stub, namespace)  # noqa: S102
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(notebook, "_user_namespace", lambda: namespace)
+    return namespace
+
+
+def test_a_stub_is_todo(kernel: dict[str, Any]) -> None:
+    assert repr(notebook.check("01-1")).startswith("· 01-1 todo")
+
+
+def test_a_right_answer_is_explained(kernel: dict[str, Any]) -> None:
+    exec(FIRST.source, kernel)  # noqa: S102
+
+    assert FIRST.explanation in repr(notebook.check("01-1"))
+
+
+def test_what_is_not_begun_is_lent_and_taken_back(kernel: dict[str, Any]) -> None:
+    exec(find_exercise("01-4").source, kernel)  # noqa: S102
+    before = dict(kernel)
+
+    told = repr(notebook.check("01-4"))
+
+    assert told.startswith("✓ 01-4 right")  # it calls token_problem, still the stub in this kernel
+    assert kernel == before
+
+
+def test_an_exercise_whose_cell_was_not_run_is_todo(kernel: dict[str, Any]) -> None:
+    del kernel["token_problem"]
+
+    assert "run its cell" in repr(notebook.check("01-1"))
+    assert "token_problem" not in kernel
+
+
+def test_a_wrong_answer_is_a_card_in_text_and_html(kernel: dict[str, Any]) -> None:
+    exec("def token_problem(text): return '<b>no</b>'", kernel)  # noqa: S102
+
+    card = notebook.check("01-1")
+
+    assert "Seen:" in repr(card)
+    assert "hint(&#x27;01-1&#x27;)" in card._repr_html_()
+
+
+def test_hints_go_on_and_stop_at_the_last(kernel: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notebook, "_hints_given", {})
+
+    heads = [repr(notebook.hint("01-1")).splitlines()[0] for _ in range(3)]
+
+    assert heads == ["Hint 1 of 2 for 01-1", "Hint 2 of 2 for 01-1", "Hint 2 of 2 for 01-1"]
+
+
+def test_a_solution_opens_after_success(kernel: dict[str, Any]) -> None:
+    closed = repr(notebook.solution("01-1"))
+    exec(FIRST.source, kernel)  # noqa: S102
+    notebook.check("01-1")
+
+    assert "still closed" in closed
+    assert "def token_problem" in repr(notebook.solution("01-1"))
+
+
+def test_needs_lets_an_open_exercise_pass_with_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    with notebook.needs("01-1"):
+        raise NotImplementedError("Exercise 01-1")
+
+    assert "This cell needs exercise 01-1" in capsys.readouterr().out
+
+
+def test_needs_hides_no_other_error() -> None:
+    with pytest.raises(NotImplementedError, match="mine"), notebook.needs("01-1"):
+        raise NotImplementedError("mine")

@@ -1,0 +1,250 @@
+"""The two builds: the same bytes every time, never stale, never over a learner's work, and every notebook runs."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from course import backups
+from course.exercises import ROOT, Lesson, all_lessons, find_exercise
+from course.notebooks import _build_blank, blank_notebook, dumps, solved_notebook
+from course.reset import reset_exercise, reset_lesson
+from course.shipped import Shipped, fingerprint
+from tests.course.learners import answer
+
+LESSONS = all_lessons()
+stems = [lesson.stem for lesson in LESSONS]
+STALE = "is not what lessons/{0}.py makes; run `make build` and commit the result"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project folder with one built blank."""
+    (tmp_path / "data").mkdir()
+    build(tmp_path)
+    return tmp_path
+
+
+def build(root: Path) -> list[str]:
+    said: list[str] = []
+    _build_blank(root, LESSONS[0], Shipped(root / "data" / "shipped.json"), said.append)
+    return said
+
+
+def source_of(notebook: Path) -> list[str]:
+    return ["".join(cell["source"]) for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]]
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=stems)
+def test_the_committed_solution_is_not_stale(lesson: Lesson) -> None:
+    committed = source_of(ROOT / "solutions" / f"{lesson.stem}.ipynb")
+
+    assert committed == [cell["source"] for cell in solved_notebook(lesson).cells], (
+        f"solutions/{lesson.stem}.ipynb " + STALE.format(lesson.stem)
+    )
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=stems)
+def test_the_committed_blank_is_not_stale(lesson: Lesson) -> None:
+    shipped = Shipped(ROOT / "data" / "shipped.json")
+    path = ROOT / "notebooks" / f"{lesson.stem}.ipynb"
+    current = fingerprint(blank_notebook(lesson))
+
+    assert shipped.has(lesson.stem, current), "data/shipped.json " + STALE.format(lesson.stem)
+    if not shipped.has(lesson.stem, fingerprint(path)):
+        pytest.skip(f"notebooks/{lesson.stem}.ipynb holds a learner's work")
+    assert fingerprint(path) == current, f"notebooks/{lesson.stem}.ipynb " + STALE.format(lesson.stem)
+
+
+def test_the_two_folders_hold_the_same_names_as_the_lessons() -> None:
+    solutions = {path.stem for path in (ROOT / "solutions").glob("*.ipynb")}
+
+    assert solutions == set(stems)
+    assert set(stems) <= {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert set(stems) == {path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("test_*.py")}
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=stems)
+def test_a_blank_holds_no_solution_no_hint_and_no_output(lesson: Lesson) -> None:
+    notebook = blank_notebook(lesson)
+    text = dumps(notebook)
+
+    for exercise in lesson.exercises:
+        assert f'NotImplementedError(\\"Exercise {exercise.id}\\")' in text
+        assert exercise.hints[0][:40] not in text
+        assert exercise.explanation[:40] not in text
+    assert "SOLUTION" not in text
+    assert all(not cell.get("outputs") for cell in notebook.cells)
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=stems)
+def test_something_is_to_be_done_every_five_cells(lesson: Lesson) -> None:
+    run_only = 0
+    for cell in blank_notebook(lesson).cells:
+        asks = "redict" in cell.source or "Exercise" in cell.source or "?" in cell.source or "Try" in cell.source
+        run_only = 0 if asks else run_only + 1
+
+        assert run_only < 5, (
+            f"{lesson.stem}: five cells in a row ask nothing of the learner, up to {cell.source[:60]!r}"
+        )
+
+
+def test_the_same_build_twice_gives_the_same_bytes() -> None:
+    assert dumps(blank_notebook(LESSONS[0])) == dumps(blank_notebook(LESSONS[0]))
+
+
+def test_a_second_build_writes_nothing(project: Path) -> None:
+    assert build(project) == []
+
+
+def test_an_old_blank_is_replaced(project: Path) -> None:
+    notebook = next((project / "notebooks").glob("*.ipynb"))
+    old = json.loads(notebook.read_text())
+    old["cells"].pop()
+    notebook.write_text(json.dumps(old))
+    Shipped(project / "data" / "shipped.json").add(LESSONS[0].stem, fingerprint(notebook))
+
+    build(project)
+
+    assert fingerprint(notebook) == fingerprint(blank_notebook(LESSONS[0]))
+
+
+def test_a_learners_notebook_is_kept_and_the_new_blank_lands_beside_it(project: Path) -> None:
+    notebook = next((project / "notebooks").glob("*.ipynb"))
+    answer(notebook.parent, find_exercise("01-1"), "def token_problem(text):\n    return 'mine'")
+    before = notebook.read_bytes()
+
+    said = build(project)
+
+    assert notebook.read_bytes() == before
+    beside = notebook.with_suffix(".new.ipynb")
+    assert fingerprint(beside) == fingerprint(blank_notebook(LESSONS[0]))
+    assert "kept" in said[0]
+    assert "wrote" in said[1]
+
+
+def test_work_in_the_notebook_beside_is_kept_too(project: Path) -> None:
+    notebook = next((project / "notebooks").glob("*.ipynb"))
+    answer(notebook.parent, find_exercise("01-1"), "mine = 1")
+    build(project)
+    beside = notebook.with_suffix(".new.ipynb")
+    shutil.copy(notebook, beside)
+
+    build(project)
+
+    assert beside.read_bytes() == notebook.read_bytes()
+    assert notebook.with_suffix(".new2.ipynb").exists()
+
+
+@pytest.mark.parametrize("text", ["", "not json", "[]"])
+def test_a_file_that_we_cannot_read_is_kept(project: Path, text: str) -> None:
+    notebook = next((project / "notebooks").glob("*.ipynb"))
+    notebook.write_text(text)
+
+    build(project)
+
+    assert notebook.read_text() == text
+
+
+def test_running_a_blank_does_not_make_it_a_learners(project: Path) -> None:
+    notebook = next((project / "notebooks").glob("*.ipynb"))
+    run = json.loads(notebook.read_text())
+    for cell in run["cells"]:
+        if cell["cell_type"] == "code":
+            cell.update(execution_count=7, outputs=[{"output_type": "stream", "name": "stdout", "text": "x"}])
+    notebook.write_text(json.dumps(run))
+
+    assert fingerprint(notebook) == fingerprint(blank_notebook(LESSONS[0]))
+
+
+def test_resetting_an_exercise_keeps_the_rest_and_can_be_undone(learners_folder: Path) -> None:
+    exercise, notebook = find_exercise("01-2"), learners_folder / "01_account_setup.ipynb"
+    answer(learners_folder, exercise, exercise.source.strip() + "\n\nmine = BearerAuth('x')")
+    before = source_of(notebook)
+
+    reset_exercise(learners_folder, exercise)
+
+    now = source_of(notebook)
+    changed = [number for number, (old, new) in enumerate(zip(before, now, strict=True)) if old != new]
+    assert len(changed) == 1
+    assert 'NotImplementedError("Exercise 01-2")' in now[changed[0]]
+    assert "mine = BearerAuth('x')" in now[changed[0]]
+    backups.undo(learners_folder)
+    assert source_of(notebook) == before
+    backups.undo(learners_folder)
+    assert source_of(notebook) == now
+
+
+def test_resetting_an_exercise_that_python_cannot_read_puts_its_stub_back(learners_folder: Path) -> None:
+    exercise = find_exercise("01-1")
+    answer(learners_folder, exercise, "def token_problem(text)\n  oops")
+
+    copy = reset_exercise(learners_folder, exercise)
+
+    assert exercise.stub.strip() in source_of(learners_folder / "01_account_setup.ipynb")
+    assert "oops" in copy.read_text()
+
+
+def test_resetting_an_exercise_that_was_deleted_adds_its_stub(learners_folder: Path) -> None:
+    exercise = find_exercise("01-1")
+    answer(learners_folder, exercise, "x = 1")
+
+    reset_exercise(learners_folder, exercise)
+
+    assert source_of(learners_folder / "01_account_setup.ipynb")[-1] == exercise.stub.strip()
+
+
+def test_resetting_a_notebook_keeps_a_copy_of_each_state(learners_folder: Path) -> None:
+    notebook = learners_folder / "01_account_setup.ipynb"
+    for text in ("first", "second"):
+        notebook.write_text(text)
+        reset_lesson(learners_folder, LESSONS[0])
+
+    kept = sorted(path.read_text() for path in (learners_folder / ".backups").iterdir())
+
+    assert kept == ["first", "second"]
+    assert backups.undo(learners_folder).read_text() == "second"
+
+
+def nbval(notebook: Path, folder: Path, mode: str) -> subprocess.CompletedProcess[str]:
+    # In a process of its own: nbval's import takes longer than most test files here run.
+    shutil.copy(notebook, folder)
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "nbval.plugin", mode, "--nbval-current-env", "--nbval-cell-timeout=60",
+         "-p", "no:randomly", "-p", "no:xdist", "-p", "no:cacheprovider", "-c", os.devnull, "-q", notebook.name],
+        cwd=folder, env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("stem", stems)
+def test_a_solution_passes_nbval_with_its_stored_outputs(stem: str, tmp_path: Path) -> None:
+    ran = nbval(ROOT / "solutions" / f"{stem}.ipynb", tmp_path, "--nbval")
+
+    assert ran.returncode == 0, ran.stdout[-4000:]
+
+
+@pytest.mark.parametrize("lesson", LESSONS, ids=stems)
+def test_an_untouched_notebook_passes_nbval_from_top_to_bottom(lesson: Lesson, tmp_path: Path) -> None:
+    blank = tmp_path / "source" / f"{lesson.stem}.ipynb"
+    blank.parent.mkdir()
+    blank.write_text(dumps(blank_notebook(lesson)), encoding="utf-8")
+
+    ran = nbval(blank, tmp_path, "--nbval-lax")
+
+    assert ran.returncode == 0, ran.stdout[-4000:]
+
+
+def test_nbval_notices_a_changed_output(tmp_path: Path) -> None:
+    notebook = json.loads((ROOT / "solutions" / f"{stems[0]}.ipynb").read_text(encoding="utf-8"))
+    notebook["cells"] = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"][:1]
+    notebook["cells"][0]["outputs"][0]["text"] = ["200 {}\n"]
+    path = tmp_path / "source" / "changed.ipynb"
+    path.parent.mkdir()
+    path.write_text(json.dumps(notebook))
+
+    assert nbval(path, tmp_path, "--nbval").returncode == 1
