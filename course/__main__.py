@@ -1,6 +1,5 @@
 """`python -m course ...`: works on a bare Python, makes the course's environment once, and goes on inside it."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,8 +17,10 @@ def main() -> int:
         from course.environment import setup
 
         return setup(ROOT)
-    if not _inside():
-        return _again_inside()
+    from course import environment
+
+    if not environment.is_inside(ROOT):
+        return environment.run_inside(ROOT, sys.argv[1:])
     if command == "lab":
         from course.lab import open_lab
 
@@ -31,25 +32,6 @@ def main() -> int:
     from course.cli import run
 
     return run()
-
-
-def _inside() -> bool:
-    return Path(sys.prefix).resolve() == (ROOT / ".venv").resolve()
-
-
-def _again_inside() -> int:
-    from course.environment import ensure
-    from course.setup_problems import SetupError
-
-    try:
-        python = ensure(ROOT)
-    except SetupError as error:
-        sys.stderr.write(str(error) + "\n")
-        return 1
-    try:
-        return subprocess.call([str(python), "-m", "course"] + sys.argv[1:])  # noqa: RUF005 - old syntax, see above
-    except KeyboardInterrupt:
-        return 130
 
 
 if __name__ == "__main__":

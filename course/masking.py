@@ -6,7 +6,7 @@ from collections.abc import Mapping
 # Wider than any scanner's pattern on purpose: masking a word too many costs nothing.
 _SECRETS = re.compile(
     r"""(?ix)
-      \b(?:hf_|api_org_)[A-Za-z0-9._-]{6,}      # user, OAuth, CI and old organisation tokens
+      (?-i:\b(?:hf_(?!hub_[a-z_]+\b)|api_org_)[A-Za-z0-9._-]{6,})  # user, OAuth, CI and old organisation tokens
     | (?<=bearer\ )\S+ | (?<=basic\ )\S+        # whatever an Authorization header carries
     | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)           # user and password inside a URL
     """

@@ -59,7 +59,6 @@ print(answer.status_code, answer.json())
 # | it can expire in six months | personal tokens live "until revoked" (as of 2026-08) | you watch its age yourself |
 #
 # Source: hub-docs, `docs/hub/security-tokens.md` (2026-08-07) and `docs/hub/trusted-publishers.md`, read 2026-08-22.
-# Lesson 02 takes the kinds apart.
 
 # %% [markdown]
 # In the sandbox, making a token is one step. `hub.tokens` holds a few, ready made; think of each as a value
@@ -243,6 +242,8 @@ with needs("01-2"):
     requests.get(f"{hub.url}/api/whoami-v2", auth=BearerAuth(token), timeout=10)
     print(hub.requests[-1].request_headers["authorization"])
 
+del os.environ["NETRC"]  # the trap has done its work
+
 # %% [markdown]
 # ## 5. Who am I?
 #
@@ -252,10 +253,12 @@ with needs("01-2"):
 # %%
 import json
 
-answer = requests.get(
-    f"{hub.url}/api/whoami-v2", headers={"Authorization": f"Bearer {token}"}, auth=lambda r: r, timeout=10
-)
-whole = answer.json()
+
+def ask(value: str) -> requests.Response:
+    return requests.get(f"{hub.url}/api/whoami-v2", headers={"Authorization": f"Bearer {value}"}, timeout=10)
+
+
+whole = ask(token).json()
 print(json.dumps({key: whole[key] for key in ("type", "name", "emailVerified", "auth")}, indent=1))
 
 # %% [markdown]
@@ -265,8 +268,7 @@ print(json.dumps({key: whole[key] for key in ("type", "name", "emailVerified", "
 # The next cell asks with a token that was revoked. **Predict:** the same 401 as without a token, or can you tell the two apart?
 
 # %%
-refused = requests.get(f"{hub.url}/api/whoami-v2", auth=lambda r: r, timeout=10,
-                       headers={"Authorization": f"Bearer {hub.tokens['revoked']}"})  # fmt: skip
+refused = ask(hub.tokens["revoked"])
 print(refused.status_code, refused.json())
 
 # %% [markdown]
@@ -351,7 +353,7 @@ def who_am_i(token: str, hub_url: str) -> Identity:
 # Why: the caller can act on two causes, so there are two exceptions: a refused token needs a new token, an unreachable Hub needs patience. `from None` keeps
 # the request, and the token in its headers, out of tracebacks and error collectors.
 # One alternative: `raise_for_status()` inside the `try`, then sort by `error.response.status_code`.
-# In production: `__context__` still holds the original error in memory; only its display is off. A 429 is not "unreachable": lesson 04 gives it its own
+# In production: `__context__` still holds the original error in memory; only its display is off. A 429 is not "unreachable": a longer client gives it its own
 # class. And huggingface_hub's `whoami()` does this call for you; it waits without a time-out unless you configure one.
 
 # %%
@@ -435,7 +437,7 @@ def setup_steps(identity_or_error: Identity | Exception | None, env: Mapping[str
 # environment, and nobody's real token is read by accident.
 # One alternative: a table of (condition, steps) pairs; the order then stands in data.
 # In production: an unverified address also hides things that have nothing to do with tokens, and a variable set in one terminal is not
-# set in another. Lesson 03 looks at where the variable comes from.
+# set in another. Ask where a variable comes from before you trust it.
 
 # %%
 check("01-4")
@@ -462,7 +464,6 @@ for request in hub.requests[:3]:
 
 # %%
 hub.stop()
-del os.environ["NETRC"]
 
 # %% [markdown]
 # ## What you can do now
@@ -472,4 +473,4 @@ del os.environ["NETRC"]
 # - **Send** `Authorization: Bearer ...` with an auth object, and **read** `whoami-v2`; 401 means "I do not know you".
 # - **Tell** the next step from the state.
 #
-# See your progress with `make check NB=01`. Next: lesson 02, which kind of token for which job.
+# See your progress with `make check NB=01`.

@@ -113,6 +113,7 @@ def test_an_unanswered_request_is_told() -> None:
         ("hf_oauth_eyJhbGciOi.J9-x_y", "hf_oauth_***"),
         ("http://user:secret@host.test/", "http://***@host.test/"),
         ("huggingface_hub and hf_x", "huggingface_hub and hf_x"),
+        ("HF_ENDPOINT for hf_hub_download()", "HF_ENDPOINT for hf_hub_download()"),
     ],
 )
 def test_secrets_are_masked_in_texts(text: str, shown: str) -> None:

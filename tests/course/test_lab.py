@@ -1,24 +1,20 @@
 """`make lab` starts a JupyterLab that only this machine can reach."""
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from course import lab
+from tests.course.jupyter import DEADLINE_SECONDS, TOKEN, status, wait_for_status
 
 ROOT = Path(__file__).parents[2]
-TOKEN = "fake-jupyter-token"
-DEADLINE_SECONDS = 60.0
 
 
 def test_a_busy_port_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,34 +54,16 @@ def server(port: int, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process.communicate(timeout=DEADLINE_SECONDS)
 
 
-def _status(port: int, token: str) -> dict[str, object]:
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/api/status", headers={"Authorization": f"token {token}"})
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(request, timeout=5) as answer:
-        return dict(json.load(answer))
-
-
-def _wait_for_status(port: int, process: subprocess.Popen[str]) -> dict[str, object]:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            return _status(port, TOKEN)
-        except OSError:
-            time.sleep(0.05)  # a poll with a deadline: the server opens its port when it is ready
-    process.kill()
-    raise AssertionError(f"JupyterLab did not answer:\n{process.communicate()[0]}")
-
-
 def test_jupyterlab_answers_on_loopback_and_only_with_the_token(port: int, server: subprocess.Popen[str]) -> None:
-    assert "started" in _wait_for_status(port, server)
+    assert "started" in wait_for_status(port, server)
 
     with pytest.raises(urllib.error.HTTPError, match="403"):
-        _status(port, "another")
+        status(port, "another")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")
 def test_one_ctrl_c_ends_it(port: int, server: subprocess.Popen[str]) -> None:
-    _wait_for_status(port, server)
+    wait_for_status(port, server)
 
     server.send_signal(signal.SIGINT)
 
