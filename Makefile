@@ -27,7 +27,7 @@ check: $(READY)  ## Check your exercises: all, NB=01 or EX=01-2 (about a second)
 watch: $(READY)  ## Check again whenever you save a notebook, until Ctrl-C
 	@$(COURSE) watch
 
-hint: $(READY)  ## Give the next hint: EX=01-2
+hint: $(READY)  ## Show the hints, a nudge first: EX=01-2
 	@$(COURSE) hint $(call needed,EX)
 
 solution: $(READY)  ## Show the solution, once it is due: EX=01-2

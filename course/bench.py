@@ -6,6 +6,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ def _check_in_kernel(root: Path) -> Figure:
         notebook,
         timeout=60,
         extra_arguments=["--log-level=40"],
-        resources={"metadata": {"path": str(root / "notebooks")}},
+        resources={"metadata": {"path": tempfile.mkdtemp()}},  # our success is not the learner's
     ).execute()
     seconds = [_printed_seconds(cell) for cell in timed]
     return Figure('check("01-2") in a kernel', statistics.median(seconds[1:]), 0.1)

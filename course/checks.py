@@ -15,15 +15,16 @@ from typing import Any, Literal
 
 import pytest
 
-from course.exercises import ROOT, Exercise
+from course.exercises import ROOT, Exercise, LessonError
 from course.limit import TimeLimit, learners_line
 from course.masking import mask
 
+UNREADABLE = "unreadable-notebook"  # the mistake of a file that is no notebook
 State = Literal["todo", "wrong", "right"]
 TEST_NAME = re.compile(r"^test_(\d\d)_(\d+)_")
 
 # What a learner's check does not need; each plugin less is a millisecond less (15 ms in all instead of 70).
-_UNUSED = [
+_SWITCHED_OFF = [
     "cacheprovider",
     "faulthandler",
     "terminal",
@@ -102,7 +103,8 @@ def todo(exercise: Exercise, seen: str | None = None) -> Verdict:
 def judge(exercise: Exercise, error: BaseException) -> Verdict:
     """The verdict on an exercise whose check ended with `error`."""
     if isinstance(error, NotImplementedError) and f"Exercise {exercise.id}" in str(error):
-        return todo(exercise)
+        where = learners_line(error.__traceback__)
+        return todo(exercise, f"{exercise.name} is begun; a part of it still raises NotImplementedError, at {where}")
     mistake, text = None, str(error)
     if isinstance(error, AssertionError) and error.args and isinstance(error.args[0], wrong):
         mistake = error.args[0].mistake
@@ -148,6 +150,7 @@ class _Runner:
         self, lessons: dict[str, SimpleNamespace], verdicts: dict[str, Verdict], by_id: dict[str, Exercise]
     ) -> None:
         self._lessons, self._verdicts, self._by_id = lessons, verdicts, by_id
+        self.checked: set[str | None] = set()
 
     @pytest.fixture
     def lesson(self, request: pytest.FixtureRequest) -> SimpleNamespace:
@@ -155,6 +158,7 @@ class _Runner:
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         items[:] = [item for item in items if exercise_id(item.name) in self._lessons]
+        self.checked = {exercise_id(item.name) for item in items}
 
     def pytest_runtest_setup(self, item: Any) -> None:
         if exercise_id(item.name) in self._verdicts:  # one problem at a time
@@ -175,12 +179,21 @@ def _run_pytest(exercises: list[Exercise], lessons: dict[str, SimpleNamespace], 
         return
     from course import pytest_plugin
 
+    missing = [exercise for exercise in exercises if not test_file(exercise).exists()]
+    if missing:
+        raise LessonError(
+            f"{test_file(missing[0]).relative_to(ROOT)} is missing: it holds the checks of {missing[0].id}."
+        )
     files = sorted({str(test_file(exercise)) for exercise in exercises})
     by_id = {exercise.id: exercise for exercise in exercises}
     options = ["--assert=plain", "--noconftest", "--capture=no", f"--rootdir={ROOT}", "-c", os.devnull]
-    options += [word for name in _UNUSED for word in ("-p", f"no:{name}")]
+    options += [word for name in _SWITCHED_OFF for word in ("-p", f"no:{name}")]
+    runner = _Runner(lessons, verdicts, by_id)
     with _quiet_pytest():
-        code = pytest.main([*options, *files], plugins=[pytest_plugin, _Runner(lessons, verdicts, by_id)])
+        code = pytest.main([*options, *files], plugins=[pytest_plugin, runner])
+    unchecked = sorted(set(by_id) - runner.checked)
+    if unchecked:  # else an exercise without a check would count as right
+        raise LessonError(f"no test_{unchecked[0].replace('-', '_')}_... in {files[0]} checks {unchecked[0]}.")
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise RuntimeError(f"the checks in {', '.join(files)} could not be run: pytest ended with {code!r}")
     for exercise in exercises:

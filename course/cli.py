@@ -1,5 +1,6 @@
 """The commands of `python -m course`, as a learner, a teacher or a program uses them."""
 
+import io
 import json
 import subprocess
 import sys
@@ -12,8 +13,8 @@ from rich.console import Console
 
 from course.attempts import Attempts
 from course.checks import Verdict, run_checks
-from course.exercises import ROOT, Exercise, UnknownExercise, all_exercises, find_exercise, find_lesson
-from course.learner import from_notebooks, written_in
+from course.exercises import ROOT, Exercise, LessonError, UnknownExercise, all_exercises, find_exercise, find_lesson
+from course.learner import from_notebooks, written_in_notebook
 from course.progress import show
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -88,7 +89,10 @@ def reset(
 
     if undo:
         restored = backups.undo(notebooks, find_lesson(nb).stem if nb else None)
-        print(f"{restored.name} is as it was before. In JupyterLab: File > Reload Notebook from Disk.")
+        print(
+            f"{restored.name} is as it was before the last reset; a second undo would take this back. "
+            "In JupyterLab: File > Reload Notebook from Disk."
+        )
         return
     if (ex is None) == (nb is None):
         raise UsageError("reset takes one of: --ex 01-2, --nb 01, --undo (make reset EX=01-2, NB=01, UNDO=1).")
@@ -122,6 +126,38 @@ def sandbox(
     from course.sandbox.serve import serve
 
     serve(port, as_json)
+
+
+@app.command()
+def lab(browser: Annotated[bool, typer.Option(help="Open a browser.")] = True) -> None:
+    """Open JupyterLab in notebooks/."""
+    from course.lab import open_lab
+
+    raise typer.Exit(open_lab(ROOT, browser))
+
+
+@app.command("doctor")
+def examine_machine() -> None:
+    """Check this machine and print a report you can paste."""
+    from course.doctor import doctor
+
+    raise typer.Exit(doctor(ROOT))
+
+
+@app.command("setup")
+def set_up() -> None:
+    """Make the course's environment in .venv, if it is not there yet."""
+    from course.environment import setup
+
+    raise typer.Exit(setup(ROOT))
+
+
+@app.command("bench")
+def measure() -> None:
+    """Measure what must stay fast."""
+    from course.bench import bench
+
+    raise typer.Exit(bench(ROOT))
 
 
 @app.command()
@@ -163,7 +199,7 @@ def _require_folder(folder: Path, exercises: list[Exercise]) -> None:
 def _record(exercises: list[Exercise], verdicts: dict[str, Verdict], folder: Path) -> None:
     attempts = Attempts(folder)
     for exercise in exercises:
-        attempts.record(verdicts[exercise.id], written_in(folder, exercise))
+        attempts.record(verdicts[exercise.id], written_in_notebook(folder, exercise))
 
 
 def _plain(verdict: Verdict) -> dict[str, str | None]:
@@ -175,9 +211,12 @@ def run() -> int:
     from course.backups import NoBackup
     from course.definitions import UnreadableNotebook
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a console that knows no "✓" shows "?", and nothing stops
     try:
         app(standalone_mode=True)
-    except (UsageError, UnknownExercise, UnreadableNotebook, NoBackup) as error:
+    except (UsageError, UnknownExercise, LessonError, UnreadableNotebook, NoBackup) as error:
         print(error, file=sys.stderr)
         return 2
     except OSError as error:

@@ -131,11 +131,16 @@ def open_exercise(node: ast.AST) -> bool:
 
 
 def _parse(source: str, filename: str) -> ast.Module:
-    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     try:
-        tree: ast.Module = compile(source, filename, "exec", flags=flags, dont_inherit=True)
+        return _compiled(source, filename)
     except SyntaxError:
-        tree = compile(_without_magics(source), filename, "exec", flags=flags, dont_inherit=True)
+        return _compiled(_without_magics(source), filename)
+
+
+def _compiled(source: str, filename: str) -> ast.Module:
+    tree = ast.parse(source, filename)
+    # Parsing alone accepts a `return` outside a function, which no kernel would run.
+    compile(tree, filename, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     return tree
 
 
@@ -150,6 +155,8 @@ def _without_magics(source: str) -> str:
 def _kept(statements: Iterable[ast.stmt]) -> set[ast.stmt]:
     every = list(statements)
     kept = {s for s in every if isinstance(s, ast.Import | ast.ImportFrom | Definition) or _is_constant(s)}
+    defined = {name for statement in kept if isinstance(statement, Definition) for name in _bound(statement)}
+    kept |= {statement for statement in every if _adds_to(statement, defined)}
     while True:
         read = {name for statement in kept for name in _names(statement, ast.Load)}
         more = {s for s in every if isinstance(s, ast.Assign | ast.AnnAssign) and s not in kept and read & _bound(s)}
@@ -160,6 +167,14 @@ def _kept(statements: Iterable[ast.stmt]) -> set[ast.stmt]:
 
 def _is_constant(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Assign | ast.AnnAssign) and any(name.isupper() for name in _bound(statement))
+
+
+def _adds_to(statement: ast.stmt, definitions: set[str]) -> bool:
+    """Whether `statement` is `Name.attribute = ...` for a name in `definitions`: a class written in two cells."""
+    return isinstance(statement, ast.Assign) and all(
+        isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id in definitions
+        for target in statement.targets
+    )
 
 
 def _bound(statement: ast.stmt) -> set[str]:

@@ -87,11 +87,11 @@ def all_exercises() -> list[Exercise]:
 
 
 def find_exercise(exercise_id: str) -> Exercise:
-    """The exercise "01-2". Raises UnknownExercise, naming those that exist."""
+    """The exercise "01-2", or "1-2". Raises UnknownExercise, naming those that exist."""
     known = {exercise.id: exercise for exercise in all_exercises()}
-    if exercise_id not in known:
+    if exercise_id.zfill(4) not in known:
         raise UnknownExercise(f"There is no exercise {exercise_id!r}. There are: {', '.join(known)}.")
-    return known[exercise_id]
+    return known[exercise_id.zfill(4)]
 
 
 def find_lesson(name: str) -> Lesson:
@@ -140,8 +140,8 @@ def _exercises(stem: str, cells: tuple[Cell, ...]) -> Iterator[Exercise]:
     heading: re.Match[str] | None = None
     contract = ""
     for cell in cells:
-        if not cell.is_code and (found := _HEADING.search(cell.text)):
-            heading, contract = found, cell.text
+        if not cell.is_code and cell.text.startswith("### Exercise"):
+            heading, contract = _heading(stem, cell.text), cell.text
         elif cell.is_code and has_solution(cell.text):
             if heading is None:
                 raise LessonError(f"lessons/{stem}.py has a solution before any '### Exercise' heading.")
@@ -149,10 +149,20 @@ def _exercises(stem: str, cells: tuple[Cell, ...]) -> Iterator[Exercise]:
             heading = None
 
 
+def _heading(stem: str, text: str) -> re.Match[str]:
+    found = _HEADING.match(text)
+    if found is None:
+        line = text.splitlines()[0]
+        raise LessonError(
+            f"lessons/{stem}.py: {line!r} is not '### Exercise 01-2: title   (about 8 lines, 10 minutes)'."
+        )
+    return found
+
+
 def _exercise(stem: str, heading: re.Match[str], contract: str, code: str, cells: tuple[Cell, ...]) -> Exercise:
     exercise_id = heading["id"]
-    hints = tuple(cell.text for cell in cells if cell.options.get("hint") == exercise_id)
-    explanation = "\n\n".join(cell.text for cell in cells if cell.options.get("explanation") == exercise_id)
+    hints = tuple(_reflowed(cell.text) for cell in cells if cell.options.get("hint") == exercise_id)
+    explanation = "\n".join(_reflowed(cell.text) for cell in cells if cell.options.get("explanation") == exercise_id)
     if len(hints) < 2 or not explanation:
         raise LessonError(f"lessons/{stem}.py: exercise {exercise_id} needs two hints and an explanation.")
     return Exercise(
@@ -168,6 +178,11 @@ def _exercise(stem: str, heading: re.Match[str], contract: str, code: str, cells
         hints=hints,
         explanation=explanation,
     )
+
+
+def _reflowed(text: str) -> str:
+    # One line a paragraph: whoever shows it knows how wide the screen is.
+    return "\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def _name(stem: str, exercise_id: str, code: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from course.checks import Source, Unfinished, Verdict, todo
+from course.checks import UNREADABLE, Source, Unfinished, Verdict, todo
 from course.definitions import (
     BrokenCell,
     Definitions,
@@ -22,6 +22,11 @@ from course.definitions import (
 )
 from course.exercises import Exercise, find_lesson
 from course.limit import TimeLimit, limited
+from course.masking import mask
+
+_NOT_RUN = "{0} is not defined in this kernel: run the cells above (Run > Run All Above Selected Cell), then its own."
+_STUB_IN_KERNEL = "{0} is still the stub in this kernel: write it, run its cell, then check again."
+_NOT_THERE = "no cell defines {0} with `def` or `class` at the left margin; `make reset EX={1}` puts its stub back."
 
 
 def from_notebooks(folder: Path) -> Source:
@@ -34,7 +39,7 @@ def from_notebooks(folder: Path) -> Source:
         try:
             theirs = definitions(read_cells(folder / f"{exercise.lesson}.ipynb"), f"{exercise.lesson}.ipynb")
         except UnreadableNotebook as error:
-            raise Unfinished(Verdict(exercise.id, "wrong", None, str(error))) from None
+            raise Unfinished(Verdict(exercise.id, "wrong", UNREADABLE, str(error))) from None
         _refuse_unfinished(exercise, theirs)
         try:
             return limited(lambda: _overlay(exercise, theirs))
@@ -57,9 +62,9 @@ def from_kernel(exercise: Exercise, user_namespace: dict[str, Any]) -> Iterator[
 
     def source(exercise: Exercise) -> dict[str, Any]:
         if exercise.name not in before:
-            raise Unfinished(todo(exercise, f"{exercise.name} is not defined yet: run its cell, then check again."))
+            raise Unfinished(todo(exercise, _NOT_RUN.format(exercise.name)))
         if _is_stub(before[exercise.name]):
-            raise Unfinished(todo(exercise))
+            raise Unfinished(todo(exercise, _STUB_IN_KERNEL.format(exercise.name)))
         return user_namespace
 
     try:
@@ -79,9 +84,7 @@ def _refuse_unfinished(exercise: Exercise, theirs: Definitions) -> None:
         raise Unfinished(Verdict(exercise.id, "wrong", "syntax", _syntax(broken[-1])))
     node = theirs.defining(exercise.name)
     if node is None:
-        raise Unfinished(
-            todo(exercise, f"{exercise.name} is not in the notebook; `make reset EX={exercise.id}` puts it back.")
-        )
+        raise Unfinished(todo(exercise, _NOT_THERE.format(exercise.name, exercise.id)))
     if _untouched(exercise, node):
         raise Unfinished(todo(exercise))
 
@@ -106,7 +109,7 @@ def _overlay(exercise: Exercise, theirs: Definitions) -> dict[str, Any]:
 
 def _syntax(cell: BrokenCell) -> str:
     lines = cell.source.splitlines()
-    code = lines[cell.line - 1].strip() if cell.line <= len(lines) else ""
+    code = mask(lines[cell.line - 1].strip()) if cell.line <= len(lines) else ""
     return (
         f"Seen:  cell {cell.number} is not Python, line {cell.line}: {cell.reason}: {code}\n"
         "Due:   a cell that Python can read; the line named, or the one before it, holds the slip\n"
@@ -145,7 +148,7 @@ def _names(lesson: Definitions) -> list[str]:
     return [s.name for s, _ in lesson.statements if hasattr(s, "name")]
 
 
-def written_in(folder: Path, exercise: Exercise) -> str:
+def written_in_notebook(folder: Path, exercise: Exercise) -> str:
     """The learner's definition of `exercise` in a notebook of `folder`, in one normal form; "" without one."""
     try:
         node = definitions(read_cells(folder / f"{exercise.lesson}.ipynb"), exercise.lesson).defining(exercise.name)
@@ -154,7 +157,7 @@ def written_in(folder: Path, exercise: Exercise) -> str:
     return ast.unparse(node) if node else ""
 
 
-def written(value: Any, name: str) -> str:
+def written_in_kernel(value: Any, name: str) -> str:
     """The same for a function or class of a running kernel, whose cells Python remembers."""
     code = next(_codes(value), None)
     source = "".join(linecache.getlines(code.co_filename)) if code else ""

@@ -41,6 +41,8 @@ def limited(function: Callable[[], T], seconds: float = SECONDS) -> T:
     def work() -> None:
         try:
             results.append(function())
+        except SystemExit as error:  # exit() in a function must not end a kernel
+            errors.append(RuntimeError("exit() was called").with_traceback(error.__traceback__))
         except BaseException as error:
             errors.append(error)
 

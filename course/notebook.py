@@ -2,15 +2,16 @@
 
 import html
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from course.attempts import Attempts
 from course.checks import Verdict, run_checks
-from course.exercises import Exercise, find_exercise
-from course.learner import from_kernel, written
+from course.exercises import Exercise, UnknownExercise, find_exercise
+from course.learner import from_kernel, written_in_kernel
 from course.progress import SYMBOLS
 from course.reveal import read_rule
 
@@ -34,27 +35,44 @@ class Card:
         )
 
 
+def _unknown_as_card(answer: Callable[[str], Card]) -> Callable[[str], Card]:
+    """A misspelt id gets a card too, instead of a traceback through our files."""
+
+    @wraps(answer)
+    def told(exercise_id: str = "") -> Card:
+        try:
+            return answer(exercise_id)
+        except UnknownExercise as error:
+            return Card("Which exercise?", str(error))
+
+    return told
+
+
+@_unknown_as_card
 def check(exercise_id: str) -> Card:
     """Check exercise `exercise_id` as it is defined in this kernel, and say what is right, wrong and why."""
     exercise = find_exercise(exercise_id)
     namespace = _user_namespace()
     with from_kernel(exercise, namespace) as source:
         verdict = run_checks([exercise], source)[exercise.id]
-    Attempts(Path.cwd()).record(verdict, written(namespace.get(exercise.name), exercise.name))
+    Attempts(Path.cwd()).record(verdict, written_in_kernel(namespace.get(exercise.name), exercise.name))
     return Card(*_told(exercise, verdict), _COLOURS[verdict.state])
 
 
 _hints_given: dict[str, int] = {}  # of this kernel: the next call gives the next hint
 
 
+@_unknown_as_card
 def hint(exercise_id: str) -> Card:
     """The next hint: the first call nudges, the later ones tell more."""
     exercise = find_exercise(exercise_id)
     given = min(_hints_given.get(exercise.id, 0), len(exercise.hints) - 1)
     _hints_given[exercise.id] = given + 1
-    return Card(f"Hint {given + 1} of {len(exercise.hints)} for {exercise.id}", exercise.hints[given])
+    last = f'\n\nThat was the last hint. Then: solution("{exercise.id}")' if given + 1 == len(exercise.hints) else ""
+    return Card(f"Hint {given + 1} of {len(exercise.hints)} for {exercise.id}", exercise.hints[given] + last)
 
 
+@_unknown_as_card
 def solution(exercise_id: str) -> Card:
     """Our solution, when the teacher's rule (teacher.toml) opens it."""
     exercise = find_exercise(exercise_id)
@@ -67,13 +85,15 @@ def solution(exercise_id: str) -> Card:
 @contextmanager
 def needs(exercise_id: str) -> Iterator[None]:
     """A cell that uses an exercise: while that is open, say so instead of stopping the notebook."""
-    exercise = find_exercise(exercise_id)
+    find_exercise(exercise_id)  # a misspelt id is noticed at once
     try:
         yield
     except NotImplementedError as error:
-        if not str(error).startswith("Exercise "):
+        _, _, open_id = str(error).partition("Exercise ")
+        if not open_id:
             raise
-        print(f"This cell needs {str(error).lower()}. Write it above ({exercise.name}), then run this cell again.")
+        name = find_exercise(open_id).name
+        print(f"This cell needs exercise {open_id}. Write {name} above, then run this cell again.")
 
 
 def _told(exercise: Exercise, verdict: Verdict) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jupytext
@@ -99,17 +100,17 @@ def _build_solved(root: Path, lesson: Lesson, say: Callable[[str], None]) -> Non
     if path.exists() and stamp.exists() and stamp.read_text() == inputs + _digest(path):
         return
     notebook = solved_notebook(lesson)
-    _execute(notebook, path.parent)
+    with TemporaryDirectory() as folder:  # what a notebook writes beside itself is no part of the build
+        _execute(notebook, folder)
     _write(path, dumps(notebook))
     _write(stamp, inputs + _digest(path))
     say(f"ran   {path.relative_to(root)}")
 
 
-def _execute(notebook: Any, folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
+def _execute(notebook: Any, folder: str) -> None:
     os.environ.pop("HF_TOKEN", None)  # a stored output must not depend on whose machine built it
     client = NotebookClient(
-        notebook, timeout=120, kernel_name="python3", record_timing=False, resources={"metadata": {"path": str(folder)}}
+        notebook, timeout=120, kernel_name="python3", record_timing=False, resources={"metadata": {"path": folder}}
     )
     client.execute(stderr=subprocess.DEVNULL)  # the kernel's own notices; errors of cells are raised
     notebook.metadata = nbformat.from_dict(_KERNEL | _LANGUAGE)

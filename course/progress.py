@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
-from course.checks import Verdict
+from course.checks import UNREADABLE, Verdict
 from course.exercises import Exercise
 
 SYMBOLS = {"right": "✓", "wrong": "✗", "todo": "·"}
@@ -17,10 +18,13 @@ def next_step(exercises: Iterable[Exercise], verdicts: Mapping[str, Verdict]) ->
     checked = [exercise for exercise in exercises if exercise.id in verdicts]
     for state, verb in (("wrong", "mend"), ("todo", "begin")):
         for exercise in checked:
-            if verdicts[exercise.id].state == state:
+            verdict = verdicts[exercise.id]
+            if verdict.mistake == UNREADABLE:
+                return f"Next: make reset NB={exercise.lesson[:2]}"
+            if verdict.state == state:
                 help_ = f"; stuck: make hint EX={exercise.id}" if state == "wrong" else ""
                 return f"Next: {verb} {exercise.id}, {exercise.name}, in notebooks/{exercise.lesson}.ipynb{help_}"
-    return "Next: all of these are right. `make solution EX=...` shows another way; go on with the next notebook."
+    return "Next: these are right; go on in the notebook. `make check` shows what else is open."
 
 
 def show(console: Console, exercises: Iterable[Exercise], verdicts: Mapping[str, Verdict], explain: bool) -> None:
@@ -29,9 +33,13 @@ def show(console: Console, exercises: Iterable[Exercise], verdicts: Mapping[str,
     explain: also print why a right answer is right (when one exercise was asked for).
     """
     checked = [exercise for exercise in exercises if exercise.id in verdicts]
+    told: set[str] = set()
     for exercise in checked:
         verdict = verdicts[exercise.id]
         console.print(_line(exercise, verdict), highlight=False)
+        if verdict.message in told:  # one unreadable file is one problem, not four
+            continue
+        told.add(verdict.message or "")
         if verdict.state == "wrong" or (verdict.message and len(checked) == 1):
             console.print(_indented(verdict.message or ""), highlight=False)
         elif explain and verdict.state == "right":
@@ -51,5 +59,5 @@ def _line(exercise: Exercise, verdict: Verdict) -> Text:
     return mark + Text(f"  {exercise.id}  {exercise.title}")
 
 
-def _indented(text: str) -> Text:
-    return Text("\n".join(f"    {line}" for line in text.splitlines()))
+def _indented(text: str) -> Padding:
+    return Padding(Text(text), (0, 0, 0, 4))

@@ -8,7 +8,7 @@ from watchfiles import watch
 from course.attempts import Attempts
 from course.checks import run_checks
 from course.exercises import all_exercises
-from course.learner import from_notebooks, written_in
+from course.learner import from_notebooks, written_in_notebook
 from course.progress import show
 
 
@@ -26,7 +26,7 @@ def _show_once(folder: Path, console: Console) -> None:
     verdicts = run_checks(exercises, from_notebooks(folder))
     attempts = Attempts(folder)
     for exercise in exercises:
-        attempts.record(verdicts[exercise.id], written_in(folder, exercise))
+        attempts.record(verdicts[exercise.id], written_in_notebook(folder, exercise))
     console.clear()
     show(console, exercises, verdicts, explain=False)
     console.print("Watching notebooks/. Save a notebook to check again; Ctrl+C ends this.", style="dim")

@@ -8,7 +8,7 @@
 # - **send** a token the way the Hub expects it, and **read** who it says you are;
 # - **tell** what is still missing between a new account and a working call.
 #
-# You should know Python functions, classes and exceptions. About 30 minutes. Works offline: a sandbox on this
+# You should know Python functions, classes and exceptions. About 45 minutes. Works offline: a sandbox on this
 # machine plays Hugging Face, and its tokens open nothing anywhere else.
 
 # %% [markdown]
@@ -20,7 +20,7 @@
 # %%
 import requests
 
-from course import check, needs, sandbox
+from course import check, hint, needs, sandbox, solution  # noqa: F401
 
 hub = sandbox.start()
 answer = requests.get(f"{hub.url}/api/whoami-v2", timeout=10)
@@ -40,11 +40,10 @@ print(answer.status_code, answer.json())
 # 2. **Verify** the address: open the mail, follow its link.
 # 3. Picture at the top right > **Settings** > **Access Tokens**. The page is huggingface.co/settings/tokens.
 # 4. **Create new token**, choose its kind, name it after the one program that will use it.
-# 5. **Copy the value now.** You see it in full once. Lose it, and you make a new value: the menu of the token
-#    offers *refresh* and *delete*.
+# 5. **Copy the value now.** You see it in full once (observed; we found no official sentence for personal tokens).
+#    Lose it, and you make a new value: the menu of the token offers *refresh* and *delete*.
 #
-# Source: hub-docs, `docs/hub/security-tokens.md`, 2026-08-07. That the value is shown once is what people observe on
-# the page; we found no official sentence for personal tokens.
+# Source: hub-docs, `docs/hub/security-tokens.md`, 2026-08-07.
 
 # %% [markdown]
 # ## 3. What you hold now
@@ -54,7 +53,7 @@ print(answer.status_code, answer.json())
 # | guides say | it is | so |
 # |---|---|---|
 # | API key | a **User Access Token** (Hugging Face's own term) | search the docs for "token" |
-# | an encrypted string, like a bank password | an opaque random text. It encrypts nothing: **whoever holds it is you** | nothing protects it but you |
+# | an encrypted string, like a bank password | an opaque random text. It encrypts nothing: **whoever holds it may do all that it allows, as you** | nothing protects it but you |
 # | Read is the safest kind | Read opens *all* your private repositories, and those of your organisations | a narrow fine-grained token is safer, and public models need none |
 # | it can expire in six months | personal tokens live "until revoked" (as of 2026-08) | you watch its age yourself |
 #
@@ -70,9 +69,10 @@ token = hub.tokens["fine_grained"]
 print(len(token), "characters, starting with", token[:3])
 
 # %% [markdown]
-# The values are hidden, because a printed token is a leaked token: notebooks store their outputs in the file. The
-# last line shows what you may know about a token: its **prefix** `hf_` and its **length**, 37. The 37 is observed (third-party
-# reading of Hugging Face's API description, 2026-09); the letters and digits in between are promised nowhere.
+# The values are hidden, because a printed token is a leaked token: notebooks store their outputs in the file.
+#
+# The last line shows what you may know about a token: its **prefix** `hf_` and its **length**, 37 (observed, third-party, 2026-09: an example in
+# Hugging Face's API description). The characters after `hf_` are documented nowhere, so do not judge them.
 #
 # | prefix | what it is |
 # |---|---|
@@ -100,8 +100,11 @@ print(len(token), "characters, starting with", token[:3])
 # The sentence **never quotes the text**, not even a part. Judge prefix and length only: never refuse a letter,
 # digit or sign because it looks odd, and never refuse a text for being long (`hf_oauth_` tokens are).
 #
-# Example: `token_problem("api_org_" + 34 * "k")` → `"this is an organisation token; make a personal one"`.
-# Check: the cell below, or `make check EX=01-1` in a terminal.
+# Example: `token_problem("api_org_" + 34 * "k")` → `"this is an organisation token; make a personal one"`. The wording is
+# yours; each problem needs its own.
+#
+# Check: the cell below. Or save (Ctrl+S) and run `make check EX=01-1` in a terminal, which reads the file.
+# Stuck? `hint("01-1")`, and later `solution("01-1")`. Start again? `make reset EX=01-1`.
 
 # %%
 QUOTES = "'\"`\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
@@ -110,14 +113,14 @@ QUOTES = "'\"`\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 def token_problem(text: str) -> str | None:
     """Why `text` cannot be a usable user token, in one sentence that does not quote it; None if it may be one."""
     # BEGIN SOLUTION
-    body = text.removeprefix("hf_")
     if not text.strip():
         return "there is nothing here; copy the token again"
     if any(character.isspace() for character in text):
         return "there is a space or a line break in it; copy the value alone"
     if any(quote in text for quote in QUOTES):
         return "there are quotes in it; copy the value without them"
-    if len(set(body)) == 1 or any(sign in text for sign in ("...", "<", "your_")):
+    same_all_over = text.startswith("hf_") and len(set(text[3:])) == 1
+    if same_all_over or any(sign in text for sign in ("...", "<", "your_")):
         return "this is a placeholder; put your own token there"
     if text.startswith("api_org_"):
         return "this is an organisation token; make a personal one"
@@ -138,9 +141,11 @@ def token_problem(text: str) -> str | None:
 # `hf_` and look at `set(...)` of it. The length rule is `< 37`, never `!= 37`. Your sentences are constants: none of them needs `{text}`.
 
 # %% [markdown] explanation="01-1"
-# Why: most refused calls of beginners come from a damaged copy, and this finds it before a request leaves the machine. The order matters, as a quoted
+# Why: a damaged copy is cheap to find before a request leaves the machine. The order matters: a quoted
 # token also has a wrong prefix, and "remove the quotes" helps more.
+#
 # One alternative: a list of (test, sentence) pairs and a loop; better when a teacher wants to add rules.
+#
 # In production: plausible is not valid. Only the server knows, so the next exercises ask it. And a stricter pattern would break on the day
 # the format changes: the alphabet is promised nowhere.
 
@@ -176,9 +181,8 @@ requests.get(f"{hub.url}/api/whoami-v2", headers={"Authorization": f"Bearer {tok
 print(hub.requests[-1].request_headers["authorization"])
 
 # %% [markdown]
-# *Basic*, not *Bearer*: the entry of `.netrc` **replaced** our header, silently. (Observed with requests 2.34.2.) Git and
-# other tools write such files, so this happens to people who never heard of it. With `auth=` the object that you
-# give has the last word.
+# *Basic*, not *Bearer*: the entry of `.netrc` **replaced** our header, silently. (You have just seen it; requests 2.34.2.) Such a
+# file may have been written years ago by another tool. With `auth=` the object that you give has the last word.
 
 # %% [markdown]
 # ### Exercise 01-2: an object that carries the token   (about 8 lines, 6 minutes)
@@ -228,16 +232,19 @@ class BearerAuth(AuthBase):
 # %% [markdown] explanation="01-2"
 # Why: `requests` consults `.netrc` only when a request has no `auth`. An object there wins, and it keeps the token out of your own code's
 # printed values.
+#
 # One alternative: a `@dataclass` with `field(repr=False)`; or `session.trust_env = False`, which also turns off proxy settings.
+#
 # In production: the token is still in `auth._token` and in the headers of every request object. Whoever logs those, logs the token.
 
 # %%
 check("01-2")
 
 # %% [markdown]
-# The same call as before, `.netrc` still in place. **Predict** the scheme word, then run.
+# The same call as before, `.netrc` still in place. **Predict** the first word of the header, Basic or Bearer, then run.
 
 # %%
+os.environ["NETRC"] = str(netrc)
 with needs("01-2"):
     requests.get(f"{hub.url}/api/whoami-v2", auth=BearerAuth(token), timeout=10)
     print(hub.requests[-1].request_headers["authorization"])
@@ -259,6 +266,7 @@ def ask(value: str) -> requests.Response:
 
 
 whole = ask(token).json()
+whole["auth"]["accessToken"].pop("fineGrained")  # what it may do: long, and not for today
 print(json.dumps({key: whole[key] for key in ("type", "name", "emailVerified", "auth")}, indent=1))
 
 # %% [markdown]
@@ -303,11 +311,12 @@ class Identity:
 #
 # - The request has a time-out; without one `requests` waits for ever.
 # - It follows **no redirect**: a token must not travel to an address that an answer names.
-# - 401 raises `InvalidToken`. A network failure, a redirect, or any other status but 200 raises `HubUnreachable`.
+# - 401 raises `InvalidToken`. A network failure, a redirect, any other status but 200, or a 200 that is no JSON (a hotel's
+#   login page) raises `HubUnreachable`.
 # - Missing optional fields give the defaults of `Identity`.
-# - Nothing secret in the errors: not in their text, and not in an error chained to them. The chained error of `requests`
-#   holds the request with its headers, so raise with `from None`. This holds for a broken token too: for one with a
-#   line break, Python raises a plain `ValueError` that quotes it whole. Make that an `InvalidToken`.
+# - Nothing secret in the errors, their text and their attributes, nor printed.
+# - Nothing secret in a chained error: that of `requests` holds the request with its headers, so raise with `from None`.
+# - A token with a line break never leaves: Python raises a `ValueError` that quotes it whole. Turn that into `InvalidToken`.
 #
 # Example: `who_am_i(hub.tokens["read"], hub.url).role` → `"read"`.
 # Check: the cell below, or `make check EX=01-3`.
@@ -352,7 +361,9 @@ def who_am_i(token: str, hub_url: str) -> Identity:
 # %% [markdown] explanation="01-3"
 # Why: the caller can act on two causes, so there are two exceptions: a refused token needs a new token, an unreachable Hub needs patience. `from None` keeps
 # the request, and the token in its headers, out of tracebacks and error collectors.
+#
 # One alternative: `raise_for_status()` inside the `try`, then sort by `error.response.status_code`.
+#
 # In production: `__context__` still holds the original error in memory; only its display is off. A 429 is not "unreachable": a longer client gives it its own
 # class. And huggingface_hub's `whoami()` does this call for you; it waits without a time-out unless you configure one.
 
@@ -373,7 +384,7 @@ with needs("01-3"):
 # %% [markdown]
 # ## 6. What is still missing?
 #
-# A person who starts meets the same few states, always in this order: no token, a placeholder, a refused token, an
+# A person who starts meets the same few states, in this order: no token, a placeholder, a refused token, an
 # e-mail address not verified, ready. A program that names the next step saves a search. The steps are given.
 
 # %%
@@ -435,7 +446,9 @@ def setup_steps(identity_or_error: Identity | Exception | None, env: Mapping[str
 # %% [markdown] explanation="01-4"
 # Why: the environment is judged before the answer, because an answer may be older than the variable. `env` is a parameter, so that a test needs no real
 # environment, and nobody's real token is read by accident.
+#
 # One alternative: a table of (condition, steps) pairs; the order then stands in data.
+#
 # In production: an unverified address also hides things that have nothing to do with tokens, and a variable set in one terminal is not
 # set in another. Ask where a variable comes from before you trust it.
 
@@ -450,13 +463,14 @@ with needs("01-4"):
     print(setup_steps(None, {}))
     print(setup_steps(None, {"HF_TOKEN": "hf_" + 34 * "x"}))
     print(setup_steps(InvalidToken("401"), {"HF_TOKEN": hub.tokens["revoked"]}))
+    print(setup_steps(Identity("learner", email_verified=False), {"HF_TOKEN": token}))
     print(setup_steps(who_am_i(token, hub.url), {"HF_TOKEN": token}))
 
 # %% [markdown]
 # ## 7. Look at what left the machine
 #
-# The sandbox wrote down every request, credentials masked. This habit finds most token problems: do not guess
-# what was sent, look. The first request of this notebook had no token: what did the later ones carry?
+# The sandbox wrote down every request, credentials masked. Look, instead of guessing
+# what was sent. The first request of this notebook had no token: what did the later ones carry?
 
 # %%
 for request in hub.requests[:3]:

@@ -6,8 +6,10 @@ Every name given to `wrong(...)` is proven in tests/mistakes/01_account_setup.py
 PYTEST_DONT_REWRITE: the messages say all, and stay as they were written.
 """
 
+import sys
 import traceback
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,9 +25,10 @@ WHOAMI = f"{HUB}/api/whoami-v2"
 FAKE = "hf_fake_token_of_the_checks"
 
 BODY = "aB3" * 11 + "c"  # 34 characters, put together at run time so that no file holds the shape of a token
+OTHER_BODY = "Zy9" * 11 + "w"
 PLAUSIBLE = "hf_" + BODY
 DAMAGED = {
-    "nothing": "",
+    "nothing in it": "",
     "only white space": " \n",
     "a line break after it": PLAUSIBLE + "\n",
     "a space inside": "hf_" + BODY[:17] + " " + BODY[17:],
@@ -80,9 +83,9 @@ def test_01_1_every_damage_is_noticed(lesson: SimpleNamespace) -> None:
 
         assert said is not None, wrong(
             f"misses-{damage.replace(' ', '-')}",
-            seen=f"a text with this damage got None: {damage}",
+            seen=f"for a text with this damage you returned None: {damage}",
             due="one sentence that names the problem",
-            read='the seven rows of "Exercise 01-1"',
+            read='the seven problems of "Exercise 01-1"',
         )
 
 
@@ -99,27 +102,43 @@ def test_01_1_the_answer_is_a_sentence(lesson: SimpleNamespace) -> None:
 
 def test_01_1_the_text_is_never_quoted(lesson: SimpleNamespace) -> None:
     for damage, text in DAMAGED.items():
+        other = text.replace(BODY[:17], OTHER_BODY[:17]).replace(BODY[17:], OTHER_BODY[17:])
         said = lesson.token_problem(text)
-        pieces = {text[start : start + 8] for start in range(max(0, len(text) - 7))}
-        quoted = [piece for piece in pieces - {8 * "x", "api_org_"} if piece.strip() and piece in said]
 
-        assert not quoted, wrong(
+        assert said == lesson.token_problem(other.replace(BODY[17:20], OTHER_BODY[17:20])), wrong(
             "quotes-the-text",
-            seen=f"your sentence for this damage holds a part of the pasted text: {damage}",
-            due="a sentence without the text: even a damaged token is still most of a secret",
+            seen=f"two texts with the same damage and other letters got different sentences: {damage}",
+            due="the same sentence, without a part of the text: even a damaged token is still most of a secret",
             read='"The sentence never quotes the text" in Exercise 01-1',
         )
 
 
 def test_01_1_different_problems_get_different_sentences(lesson: SimpleNamespace) -> None:
-    said = {lesson.token_problem(DAMAGED[damage]) for damage in ("nothing", "an organisation token", "its end cut off")}
+    for one, other in (
+        ("nothing in it", "its end cut off"),
+        ("an organisation token", "its end cut off"),
+        ("an organisation token", "another prefix"),
+    ):
+        assert lesson.token_problem(DAMAGED[one]) != lesson.token_problem(DAMAGED[other]), wrong(
+            "one-sentence-for-two",
+            seen=f"the same sentence for two problems: {one}, and {other}",
+            due="the sentence says which problem it is, so that the reader knows what to do",
+            read='the seven problems of "Exercise 01-1"',
+        )
 
-    assert len(said) == 3, wrong(
-        "one-sentence-for-all",
-        seen="an empty text, an organisation token and a cut token got the same sentence",
-        due="the sentence says which problem it is, so that the reader knows what to do",
-        read='the seven rows of "Exercise 01-1"',
-    )
+
+def test_01_1_the_first_problem_that_applies_is_named(lesson: SimpleNamespace) -> None:
+    for text, first, also in (
+        ("'hf_" + BODY[:20] + "'", "straight quotes", "its end cut off"),
+        ("hf_" + 10 * "x", "a row of x", "its end cut off"),
+        (" '" + PLAUSIBLE + "'", "a space inside", "straight quotes"),
+    ):
+        assert lesson.token_problem(text) == lesson.token_problem(DAMAGED[first]), wrong(
+            "wrong-order",
+            seen=f"a text with two problems ({first}; {also}) got another sentence than one with the first alone",
+            due="the sentence for the first problem of the list that applies",
+            read='the seven problems of "Exercise 01-1": their order',
+        )
 
 
 # --- 01-2 BearerAuth ----------------------------------------------------------------------------------------
@@ -165,7 +184,7 @@ def test_01_2_the_token_travels_as_bearer(lesson: SimpleNamespace, http: Any, ne
     sent = http.calls[0].request.headers.get("Authorization", "nothing")
     assert sent == f"Bearer {FAKE}", wrong(
         "no-bearer",
-        seen=f"the request carried Authorization: {_scheme(sent)}",
+        seen=f"the request carried Authorization: {_scheme(sent)}{_other_token(sent)}",
         due="Authorization: Bearer <token>: the word, one space, the token as it is",
         read='"How a token travels"',
     )
@@ -199,15 +218,14 @@ def test_01_2_other_headers_stay(lesson: SimpleNamespace, http: Any) -> None:
 
 
 def test_01_2_printing_it_shows_no_token(lesson: SimpleNamespace) -> None:
-    auth = lesson.BearerAuth(FAKE)
+    letters = "QxZjVkWqYzXj"  # such as no sentence and no memory address holds
+    auth = lesson.BearerAuth("hf_" + letters)
 
-    shown = [
-        name for name, text in {"repr": repr(auth), "str": str(auth), "f-string": f"{auth}"}.items() if FAKE in text
-    ]
+    shown = [name for name, text in {"repr": repr(auth), "str": str(auth)}.items() if _holds_part(text, letters)]
 
     assert not shown, wrong(
         "shows-token",
-        seen=f"{' and '.join(shown)} of the object holds the token",
+        seen=f"{' and '.join(shown)} of the object: the token, or a part of it, shows",
         due="a text without it, such as BearerAuth(hidden)",
         read='"Exercise 01-2", the last rule',
     )
@@ -394,6 +412,37 @@ def test_01_3_errors_hold_nothing_secret(lesson: SimpleNamespace, http: Any) -> 
     )
 
 
+@pytest.mark.parametrize("status", [200, 302, 401, 403, 500])
+def test_01_3_no_answer_makes_an_error_tell_the_token(lesson: SimpleNamespace, http: Any, status: int) -> None:
+    http.get(WHOAMI, status=status, body="<h1>no</h1>")
+
+    error = _error(lambda: lesson.who_am_i(FAKE, HUB))
+
+    assert FAKE not in f"{error!r} {error.args} {vars(error)}", wrong(
+        "error-tells-token",
+        seen=f"on an answer with {status} the text or an attribute of your {type(error).__name__} holds the token",
+        due="an error that says what happened and what to do next, without the token",
+        read='"Exercise 01-3": nothing secret in the errors',
+    )
+
+
+def test_01_3_nothing_is_printed_of_the_token(
+    lesson: SimpleNamespace, http: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    http.get(WHOAMI, json=FULL)
+    printed = StringIO()
+    monkeypatch.setattr(sys, "stdout", printed)
+
+    lesson.who_am_i(FAKE, HUB)
+
+    assert FAKE not in printed.getvalue(), wrong(
+        "prints-token",
+        seen="your function printed the token",
+        due="no output: what a notebook prints is stored in its file",
+        read='"What you hold now": a printed token is a leaked token',
+    )
+
+
 def _as_http_client(request: requests.PreparedRequest) -> Any:
     # What Python's http.client does when a header that an auth object has set holds a line break.
     if "\n" in request.headers["Authorization"]:
@@ -425,10 +474,7 @@ GOOD = {"HF_TOKEN": PLAUSIBLE}
     ("env", "said"), [({}, "missing"), ({"HF_TOKEN": ""}, "empty"), ({"HF_TOKEN": " \n"}, "blank")]
 )
 def test_01_4_without_a_token_everything_remains(lesson: SimpleNamespace, env: dict[str, str], said: str) -> None:
-    try:
-        steps = lesson.setup_steps(None, env)
-    except KeyError as error:
-        steps = error
+    steps = _steps(lesson, None, env)
 
     assert steps == [lesson.CREATE_TOKEN, lesson.SET_TOKEN, lesson.CALL_WHOAMI], wrong(
         f"{said}-token",
@@ -439,7 +485,7 @@ def test_01_4_without_a_token_everything_remains(lesson: SimpleNamespace, env: d
 
 
 def test_01_4_a_placeholder_is_no_token(lesson: SimpleNamespace) -> None:
-    steps = lesson.setup_steps(None, {"HF_TOKEN": "hf_" + 34 * "x"})
+    steps = _steps(lesson, None, {"HF_TOKEN": "hf_" + 34 * "x"})
 
     assert steps == [lesson.SET_TOKEN, lesson.CALL_WHOAMI], wrong(
         "placeholder-taken",
@@ -450,7 +496,7 @@ def test_01_4_a_placeholder_is_no_token(lesson: SimpleNamespace) -> None:
 
 
 def test_01_4_a_refused_token_needs_a_new_one(lesson: SimpleNamespace) -> None:
-    steps = lesson.setup_steps(lesson.InvalidToken("refused"), GOOD)
+    steps = _steps(lesson, lesson.InvalidToken("refused"), GOOD)
 
     assert steps == [lesson.CREATE_TOKEN, lesson.SET_TOKEN, lesson.CALL_WHOAMI], wrong(
         "refused-token",
@@ -464,7 +510,7 @@ def test_01_4_a_refused_token_needs_a_new_one(lesson: SimpleNamespace) -> None:
 def test_01_4_without_an_answer_ask_again(lesson: SimpleNamespace, answered: bool) -> None:
     outcome = lesson.HubUnreachable("no answer") if answered else None
 
-    steps = lesson.setup_steps(outcome, GOOD)
+    steps = _steps(lesson, outcome, GOOD)
 
     assert steps == [lesson.CALL_WHOAMI], wrong(
         "no-answer",
@@ -475,7 +521,7 @@ def test_01_4_without_an_answer_ask_again(lesson: SimpleNamespace, answered: boo
 
 
 def test_01_4_an_unverified_address_is_a_step(lesson: SimpleNamespace) -> None:
-    steps = lesson.setup_steps(lesson.Identity("learner", "read", "notebook", False), GOOD)
+    steps = _steps(lesson, lesson.Identity("learner", "read", "notebook", False), GOOD)
 
     assert steps == [lesson.VERIFY_EMAIL], wrong(
         "unverified",
@@ -487,7 +533,7 @@ def test_01_4_an_unverified_address_is_a_step(lesson: SimpleNamespace) -> None:
 
 @pytest.mark.parametrize("verified", [True, None])
 def test_01_4_ready_is_an_empty_list(lesson: SimpleNamespace, verified: bool | None) -> None:
-    steps = lesson.setup_steps(lesson.Identity("learner", "read", "notebook", verified), GOOD)
+    steps = _steps(lesson, lesson.Identity("learner", "read", "notebook", verified), GOOD)
 
     assert steps == [], wrong(
         "unknown-is-no" if verified is None else "never-ready",
@@ -498,7 +544,7 @@ def test_01_4_ready_is_an_empty_list(lesson: SimpleNamespace, verified: bool | N
 
 
 def test_01_4_the_variable_is_judged_before_the_answer(lesson: SimpleNamespace) -> None:
-    steps = lesson.setup_steps(lesson.Identity("learner", "read", "notebook", False), {})
+    steps = _steps(lesson, lesson.Identity("learner", "read", "notebook", False), {})
 
     assert steps == [lesson.CREATE_TOKEN, lesson.SET_TOKEN, lesson.CALL_WHOAMI], wrong(
         "answer-first",
@@ -511,7 +557,7 @@ def test_01_4_the_variable_is_judged_before_the_answer(lesson: SimpleNamespace) 
 def test_01_4_only_env_is_read(lesson: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", PLAUSIBLE)
 
-    steps = lesson.setup_steps(None, {})
+    steps = _steps(lesson, None, {})
 
     assert steps == [lesson.CREATE_TOKEN, lesson.SET_TOKEN, lesson.CALL_WHOAMI], wrong(
         "reads-os-environ",
@@ -528,8 +574,32 @@ def _kind(value: object) -> str:
     return "a sentence" if isinstance(value, str) else repr(value)
 
 
+def _steps(lesson: SimpleNamespace, outcome: object, env: dict[str, str]) -> Any:
+    """What setup_steps returns, or the KeyError it raises; it must leave its mapping as it was."""
+    given = dict(env)
+    try:
+        steps = lesson.setup_steps(outcome, given)
+    except KeyError as error:
+        return error
+    assert given == env, wrong(
+        "changes-env",
+        seen="after your function, the mapping env was another",
+        due="look into env, change nothing: it may be os.environ",
+        read='"Exercise 01-4", the line below the table',
+    )
+    return steps
+
+
 def _returned(value: object) -> str:
     return f"raised {value!r}" if isinstance(value, Exception) else f"returned {value!r}"
+
+
+def _holds_part(text: str, secret: str) -> bool:
+    return any(secret[start : start + 4] in text for start in range(len(secret) - 3))
+
+
+def _other_token(header: str) -> str:
+    return " (not the token given to BearerAuth)" if header.startswith("Bearer ") and FAKE not in header else ""
 
 
 def _scheme(header: str) -> str:

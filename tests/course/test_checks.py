@@ -1,12 +1,13 @@
 """What a check says when something is wrong: in order, with the traffic, without secrets, in time."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from course import limit
 from course.checks import judge, run_checks
-from course.exercises import find_exercise
+from course.exercises import LessonError, find_exercise
 from course.learner import from_notebooks
 from course.limit import TimeLimit, limited
 from course.masking import mask, mask_headers
@@ -46,6 +47,19 @@ def test_a_token_in_a_learners_error_is_masked(learners_folder: Path) -> None:
 
     assert "OSError: hf_***" in told
     assert SECRET not in told
+
+
+def test_exit_in_an_answer_ends_nothing_else(learners_folder: Path) -> None:
+    told = message(learners_folder, "def token_problem(text):\n    exit()", "01-1")
+
+    assert "exit() was called at line 5 of cell" in told
+
+
+def test_an_exercise_without_a_check_is_a_defect_and_not_right(learners_folder: Path) -> None:
+    unchecked = dataclasses.replace(find_exercise("01-1"), id="01-9")
+
+    with pytest.raises(LessonError, match="test_01_9_"):
+        run_checks([unchecked], lambda _: {})
 
 
 def test_only_the_first_problem_is_told(learners_folder: Path) -> None:

@@ -95,6 +95,36 @@ def test_a_syntax_error_breaks_its_own_exercise_alone(learners_folder: Path) -> 
     assert other.state == "right"
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def token_problem(text):\n    if text:\n        return None\nreturn None",
+        "def token_problem(text):\n    match text:\n        case one: return 1\n        case two: return 2",
+        "def token_problem(text):\n    break",
+    ],
+)
+def test_a_cell_that_no_kernel_would_run_is_wrong(learners_folder: Path, code: str) -> None:
+    answer(learners_folder, TOKEN_PROBLEM, code)
+
+    assert verdict(learners_folder).mistake == "syntax"
+
+
+def test_a_token_in_a_broken_line_is_masked(learners_folder: Path) -> None:
+    answer(learners_folder, TOKEN_PROBLEM, "def token_problem(text):\n    x = 'hf_" + 17 * "aB" + "\n    return x")
+
+    assert "hf_***" in (verdict(learners_folder).message or "")
+
+
+def test_a_class_may_be_written_in_two_cells(learners_folder: Path) -> None:
+    whole = find_exercise("01-2").source
+    body = whole[whole.index("    def __call__") : whole.index("    def __repr__")]
+    answer(learners_folder, find_exercise("01-2"), whole.replace(body, ""))
+    edit(learners_folder, {"source": body.replace("    def __call__", "def call").replace("\n    ", "\n")})
+    edit(learners_folder, {"source": "BearerAuth.__call__ = call"})
+
+    assert verdict(learners_folder, "01-2").state == "right"
+
+
 def test_a_function_that_was_deleted_is_todo(learners_folder: Path) -> None:
     answer(learners_folder, TOKEN_PROBLEM, "x = 1")
 

@@ -48,7 +48,7 @@ def test_what_is_not_begun_is_lent_and_taken_back(kernel: dict[str, Any]) -> Non
 def test_an_exercise_whose_cell_was_not_run_is_todo(kernel: dict[str, Any]) -> None:
     del kernel["token_problem"]
 
-    assert "run its cell" in repr(notebook.check("01-1"))
+    assert "run the cells above" in repr(notebook.check("01-1"))
     assert "token_problem" not in kernel
 
 
@@ -88,3 +88,14 @@ def test_needs_lets_an_open_exercise_pass_with_a_word(capsys: pytest.CaptureFixt
 def test_needs_hides_no_other_error() -> None:
     with pytest.raises(NotImplementedError, match="mine"), notebook.needs("01-1"):
         raise NotImplementedError("mine")
+
+
+def test_needs_names_the_exercise_that_is_open(capsys: pytest.CaptureFixture[str]) -> None:
+    with notebook.needs("01-4"):
+        raise NotImplementedError("Exercise 01-1")
+
+    assert "needs exercise 01-1. Write token_problem above" in capsys.readouterr().out
+
+
+def test_a_misspelt_exercise_is_a_card(kernel: dict[str, Any]) -> None:
+    assert "There is no exercise '01-99'" in repr(notebook.check("01-99"))

@@ -118,6 +118,15 @@ def test_a_narrow_terminal_breaks_no_line_of_the_message_too_late() -> None:
     assert max(len(line) for line in shown({FIRST.id: WRONG}, width=40).splitlines()) <= 40
 
 
+def test_an_unreadable_notebook_is_told_once_with_its_own_next_step() -> None:
+    verdicts = {e.id: Verdict(e.id, "wrong", "unreadable-notebook", "it is no notebook") for e in (FIRST, SECOND)}
+
+    told = shown(verdicts)
+
+    assert told.count("it is no notebook") == 1
+    assert told.strip().endswith("Next: make reset NB=01")
+
+
 def test_an_explanation_follows_success() -> None:
     told = shown({FIRST.id: Verdict(FIRST.id, "right")}, width=400, explain=True)
 

@@ -16,7 +16,7 @@ def token_problem(text):
 def token_problem(text):
     return None if text.startswith("hf_") and len(text) == 37 else "a token has 37 characters"
 
-# %% 01-1 wrong: misses-nothing
+# %% 01-1 wrong: misses-nothing-in-it
 def token_problem(text):
     if not text:
         return None
@@ -97,10 +97,31 @@ def token_problem(text):
     good = text.startswith("hf_") and len(text) >= 37 and "your_" not in text and len(set(text[3:])) > 1
     return None if good and not any(c.isspace() or c in QUOTES for c in text) else f"{text} is not a token"
 
-# %% 01-1 wrong: one-sentence-for-all
+# %% 01-1 wrong: one-sentence-for-two
 def token_problem(text):
     good = text.startswith("hf_") and len(text) >= 37 and "your_" not in text and len(set(text[3:])) > 1
     return None if good and not any(c.isspace() or c in QUOTES for c in text) else "this is not a token"
+
+# %% 01-1 wrong: quotes-the-text
+def token_problem(text):
+    good = text.startswith("hf_") and len(text) >= 37 and "your_" not in text and len(set(text[3:])) > 1
+    return None if good and not any(c.isspace() or c in QUOTES for c in text) else f"it ends in {text[-4:]}"
+
+# %% 01-1 wrong: wrong-order
+def token_problem(text):
+    if not text.strip():
+        return "nothing"
+    if any(c.isspace() for c in text):
+        return "white space"
+    if text.startswith("api_org_"):
+        return "organisation"
+    if len(text) < 37:
+        return "cut short"
+    if any(c in QUOTES for c in text):
+        return "quotes"
+    if len(set(text[3:])) == 1 or "your_" in text:
+        return "placeholder"
+    return None if text.startswith("hf_") else "prefix"
 
 # %% 01-1 wrong: endless
 def token_problem(text):
@@ -170,6 +191,16 @@ class BearerAuth(AuthBase):
     def __call__(self, request):
         request.headers["Authorization"] = f"Bearer {self.token}"
         return request
+
+# %% 01-2 wrong: shows-token
+class BearerAuth(AuthBase):
+    def __init__(self, token):
+        self.token = token
+    def __call__(self, request):
+        request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
+    def __repr__(self):
+        return f"BearerAuth(...{self.token[-4:]})"
 
 # %% 01-2 right: a dataclass that hides its field
 from dataclasses import dataclass, field
@@ -328,6 +359,39 @@ def who_am_i(token, hub_url):
     access = body.get("auth", {}).get("accessToken", {})
     return Identity(body["name"], access.get("role", "unknown"), access.get("displayName", ""), body.get("emailVerified"))
 
+# %% 01-3 wrong: error-tells-token
+def who_am_i(token, hub_url):
+    try:
+        answer = requests.get(f"{hub_url}/api/whoami-v2", auth=BearerAuth(token), timeout=10, allow_redirects=False)
+        body = answer.json() if answer.status_code == 200 else {}
+    except requests.RequestException:
+        raise HubUnreachable("no answer") from None
+    except ValueError:
+        raise InvalidToken("a line break in it") from None
+    if answer.status_code == 401:
+        raise InvalidToken(f"the Hub refused {token}")
+    if answer.status_code != 200:
+        raise HubUnreachable("no answer")
+    access = body.get("auth", {}).get("accessToken", {})
+    return Identity(body["name"], access.get("role", "unknown"), access.get("displayName", ""), body.get("emailVerified"))
+
+# %% 01-3 wrong: prints-token
+def who_am_i(token, hub_url):
+    try:
+        answer = requests.get(f"{hub_url}/api/whoami-v2", auth=BearerAuth(token), timeout=10, allow_redirects=False)
+        body = answer.json() if answer.status_code == 200 else {}
+    except requests.RequestException:
+        raise HubUnreachable("no answer") from None
+    except ValueError:
+        raise InvalidToken("a line break in it") from None
+    print("asking with", token)
+    if answer.status_code == 401:
+        raise InvalidToken("refused")
+    if answer.status_code != 200:
+        raise HubUnreachable("no answer")
+    access = body.get("auth", {}).get("accessToken", {})
+    return Identity(body["name"], access.get("role", "unknown"), access.get("displayName", ""), body.get("emailVerified"))
+
 # %% 01-3 right: a session, and the error raised outside the handler
 def who_am_i(token, hub_url):
     problem = None
@@ -438,6 +502,13 @@ def setup_steps(identity_or_error, env):
         return [CALL_WHOAMI]
     return [VERIFY_EMAIL] if identity_or_error.email_verified is False else []
 
+# %% 01-4 wrong: changes-env
+def setup_steps(identity_or_error, env):
+    env.setdefault("HF_TOKEN", "")
+    if not env["HF_TOKEN"].strip():
+        return [CREATE_TOKEN, SET_TOKEN, CALL_WHOAMI]
+    return [CALL_WHOAMI]
+
 # %% 01-4 right: match on the outcome
 def setup_steps(identity_or_error, env):
     token = (env.get("HF_TOKEN") or "").strip()
@@ -455,3 +526,11 @@ def setup_steps(identity_or_error, env):
             return []
         case _:
             return begin[2:]
+
+# %% 01-2 right: without a repr of its own
+class BearerAuth(AuthBase):
+    def __init__(self, token):
+        self.token = token
+    def __call__(self, request):
+        request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
