@@ -60,7 +60,7 @@ def hint(
         raise UsageError(f"{found.id} has {len(found.hints)} hints; --number takes 1 to {len(found.hints)}.")
     chosen = enumerate(found.hints, start=1) if number is None else [(number, found.hints[number - 1])]
     for count, text in chosen:
-        print(f"Hint {count} of {len(found.hints)} for {found.id}\n{text}\n")
+        _say(f"Hint {count} of {len(found.hints)} for {found.id}\n{text}\n")
 
 
 @app.command()
@@ -73,7 +73,9 @@ def solution(exercise: Annotated[str, typer.Argument(help="01-2")], notebooks: F
         refusal = read_rule().refusal(found, Attempts(notebooks).of(found.id))
     except BadRule as error:
         raise UsageError(str(error)) from None
-    print(refusal or f"{found.source}\n\n{found.explanation}")
+    if refusal is None:
+        print(found.source)
+    _say(refusal or found.explanation)
 
 
 @app.command()
@@ -180,6 +182,11 @@ def format_code() -> None:
     """Format the code, and mend what lint can mend."""
     for command in (["ruff", "check", "--fix", "."], ["ruff", "format", "."]):
         subprocess.call([sys.executable, "-m", *command], cwd=ROOT)
+
+
+def _say(text: str) -> None:
+    """Print prose, broken between words."""
+    Console().print(text, markup=False, highlight=False)
 
 
 def _chosen(ids: list[str] | None, nb: str | None) -> list[Exercise]:

@@ -34,7 +34,6 @@ _BEHAVIOUR_VARIABLES = (
     "TRANSFORMERS_OFFLINE",
     "HF_HUB_DISABLE_IMPLICIT_TOKEN",
     "OPENAI_BASE_URL",
-    "LIVE",
 )
 _CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 

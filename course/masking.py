@@ -7,7 +7,7 @@ from collections.abc import Mapping
 _SECRETS = re.compile(
     r"""(?ix)
       (?-i:\b(?:hf_(?!hub_[a-z_]+\b)|api_org_)[A-Za-z0-9._-]{6,})  # user, OAuth, CI and old organisation tokens
-    | (?<=bearer\ )\S+ | (?<=basic\ )\S+        # whatever an Authorization header carries
+    | (?<=bearer\ )(?![<*])\S+ | (?<=basic\ )(?![<*])\S+        # whatever an Authorization header carries
     | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)           # user and password inside a URL
     """
 )

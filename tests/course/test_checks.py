@@ -126,6 +126,7 @@ def test_an_unanswered_request_is_told() -> None:
         ("Authorization: Basic bGVhcm5lcjpzZWNyZXQ=", "Authorization: Basic ***"),
         ("hf_oauth_eyJhbGciOi.J9-x_y", "hf_oauth_***"),
         ("http://user:secret@host.test/", "http://***@host.test/"),
+        ("Bearer <token>: one space", "Bearer <token>: one space"),
         ("huggingface_hub and hf_x", "huggingface_hub and hf_x"),
         ("HF_ENDPOINT for hf_hub_download()", "HF_ENDPOINT for hf_hub_download()"),
     ],
