@@ -2,12 +2,11 @@
 
 import hashlib
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from course.checks import Verdict
+from course.files import write_whole
 
 FILE_NAME = ".progress.json"
 
@@ -53,7 +52,5 @@ class Attempts:
             return {}
 
     def _write(self, known: dict[str, Tried]) -> None:
-        # Written beside and moved over: a kernel and a terminal may do this at the same moment.
-        with tempfile.NamedTemporaryFile("w", dir=self._path.parent, delete=False, encoding="utf-8") as file:
-            json.dump({key: asdict(value) for key, value in sorted(known.items())}, file, indent=1)
-        os.replace(file.name, self._path)
+        text = json.dumps({key: asdict(value) for key, value in sorted(known.items())}, indent=1)
+        write_whole(self._path, text + "\n")

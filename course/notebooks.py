@@ -15,6 +15,7 @@ from nbclient import NotebookClient
 
 from course.backups import keep
 from course.exercises import ROOT, Lesson, all_lessons, blank, has_solution, solved
+from course.files import write_whole
 from course.shipped import Shipped, fingerprint
 
 _KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
@@ -77,7 +78,7 @@ def _build_blank(root: Path, lesson: Lesson, shipped: Shipped, say: Callable[[st
         if old is None or shipped.has(lesson.stem, old):
             if old is not None:
                 keep(target)
-            _write(target, dumps(notebook))
+            write_whole(target, dumps(notebook))
             say(f"wrote {target.relative_to(root)}")
             break
         say(f"kept  {target.relative_to(root)}: it holds a learner's work")
@@ -102,8 +103,8 @@ def _build_solved(root: Path, lesson: Lesson, say: Callable[[str], None]) -> Non
     notebook = solved_notebook(lesson)
     with TemporaryDirectory() as folder:  # what a notebook writes beside itself is no part of the build
         _execute(notebook, folder)
-    _write(path, dumps(notebook))
-    _write(stamp, inputs + _digest(path))
+    write_whole(path, dumps(notebook))
+    write_whole(stamp, inputs + _digest(path))
     say(f"ran   {path.relative_to(root)}")
 
 
@@ -127,8 +128,3 @@ def _inputs(root: Path, lesson: Lesson) -> str:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", newline="\n")

@@ -9,6 +9,7 @@ from typing import Any
 from course.backups import keep
 from course.definitions import read_cells
 from course.exercises import Exercise, Lesson
+from course.files import write_whole
 
 
 def reset_lesson(folder: Path, lesson: Lesson) -> Path | None:
@@ -17,7 +18,7 @@ def reset_lesson(folder: Path, lesson: Lesson) -> Path | None:
 
     path = folder / f"{lesson.stem}.ipynb"
     copy = keep(path) if path.exists() else None
-    path.write_text(dumps(blank_notebook(lesson)), encoding="utf-8", newline="\n")
+    write_whole(path, dumps(blank_notebook(lesson)))
     return copy
 
 
@@ -38,7 +39,7 @@ def reset_exercise(folder: Path, exercise: Exercise) -> Path:
         _rewrite(notebook["cells"][number], _replaced(sources[number], exercise))
     if not found:
         notebook["cells"].append(_new_cell(exercise))
-    path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+    write_whole(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
     return copy
 
 

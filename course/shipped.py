@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from course.files import write_whole
+
 
 def fingerprint(notebook: Any) -> str:
     """A mark of what a person can write into a notebook: cells with their kind, text and attachments.
@@ -43,4 +45,4 @@ class Shipped:
         """Remember `mark`; written at once."""
         if not self.has(stem, mark):
             self._known.setdefault(stem, []).append(mark)
-            self._path.write_text(json.dumps(self._known, indent=1, sort_keys=True) + "\n")
+            write_whole(self._path, json.dumps(self._known, indent=1, sort_keys=True) + "\n")

@@ -11,6 +11,7 @@ import pytest
 
 from course import backups
 from course.exercises import ROOT, Lesson, all_lessons, find_exercise
+from course.files import write_whole
 from course.notebooks import _build_blank, blank_notebook, dumps, solved_notebook
 from course.reset import reset_exercise, reset_lesson
 from course.shipped import Shipped, fingerprint
@@ -208,6 +209,17 @@ def test_resetting_a_notebook_keeps_a_copy_of_each_state(learners_folder: Path) 
 
     assert kept == ["first", "second"]
     assert backups.undo(learners_folder).read_text() == "second"
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "work.ipynb"
+    path.write_text("mine")
+
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(path, "half\ud800")
+
+    assert path.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def nbval(notebook: Path, folder: Path, mode: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,25 @@
+"""Write a file whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Put `text` into `path` in one step: a crash or a full disk leaves the old file as it was.
+
+    Also right when two processes write at the same moment: the later one wins, whole.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, prefix=".", suffix=".tmp", delete=False, encoding="utf-8", newline="\n"
+    ) as file:
+        try:
+            file.write(text)
+            file.flush()
+            os.chmod(file.name, mode)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+    os.replace(file.name, path)
