@@ -34,7 +34,7 @@ solution: $(READY)  ## Show the solution, once it is due: EX=01-2
 	@$(COURSE) solution $(call needed,EX)
 
 reset: $(READY)  ## Start afresh: EX=01-2 or NB=01; keeps a backup, UNDO=1 brings it back
-	@$(COURSE) reset $(if $(UNDO),--undo,$(if $(NB),--nb $(NB),--ex $(call needed,EX)))
+	@$(COURSE) reset $(if $(UNDO),--undo $(if $(NB),--nb $(NB)),$(if $(NB),--nb $(NB),--ex $(call needed,EX)))
 
 sandbox: $(READY)  ## Serve Hugging Face in a box on this machine, until Ctrl-C (PORT=8000)
 	@$(COURSE) sandbox --port $(PORT)

@@ -1,12 +1,16 @@
 """Copies of notebooks, made before anything of ours replaces one, and the way back."""
 
+import re
 import shutil
 from pathlib import Path
 
+from course.errors import CourseError
+
 FOLDER = ".backups"
+_NAME = re.compile(r"(?P<stem>.+)\.(?P<number>\d{3,})\.ipynb")
 
 
-class NoBackup(Exception):
+class NoBackup(CourseError):
     """There is nothing to undo; the text says for which notebook."""
 
 
@@ -14,7 +18,7 @@ def keep(notebook: Path) -> Path:
     """Copy `notebook` into its folder's .backups/ under a new number; return the copy."""
     folder = notebook.parent / FOLDER
     folder.mkdir(exist_ok=True)
-    number = 1 + max((_number(path) for path in folder.glob(f"{notebook.stem}.*.ipynb")), default=0)
+    number = 1 + max((_parts(path)[1] for path in _copies(folder, notebook.stem)), default=0)
     copy = folder / f"{notebook.stem}.{number:03d}.ipynb"
     shutil.copyfile(notebook, copy)
     return copy
@@ -25,13 +29,13 @@ def undo(folder: Path, stem: str | None = None) -> Path:
 
     The two change places, so a second undo takes the first one back. Raises NoBackup.
     """
-    copies = list((folder / FOLDER).glob(f"{stem or '*'}.*.ipynb"))
+    copies = _copies(folder / FOLDER, stem)
     if not copies:
         raise NoBackup(
             f"There is no backup {f'of {stem} ' if stem else ''}in {folder / FOLDER}: nothing was reset yet."
         )
     copy = max(copies, key=lambda path: (path.stat().st_mtime_ns, path.name))
-    notebook = folder / f"{copy.name.rsplit('.', 2)[0]}.ipynb"
+    notebook = folder / f"{_parts(copy)[0]}.ipynb"
     aside = copy.with_suffix(".swap")
     shutil.copyfile(copy, aside)
     if notebook.exists():
@@ -42,6 +46,11 @@ def undo(folder: Path, stem: str | None = None) -> Path:
     return notebook
 
 
-def _number(path: Path) -> int:
-    digits = path.name.rsplit(".", 2)[1]
-    return int(digits) if digits.isdigit() else 0
+def _copies(folder: Path, stem: str | None) -> list[Path]:
+    found = [path for path in folder.glob("*.ipynb") if _NAME.fullmatch(path.name)]
+    return [path for path in found if stem in (None, _parts(path)[0])]
+
+
+def _parts(copy: Path) -> tuple[str, int]:
+    found = _NAME.fullmatch(copy.name)
+    return (found["stem"], int(found["number"])) if found else (copy.stem, 0)

@@ -191,6 +191,8 @@ def _run_pytest(exercises: list[Exercise], lessons: dict[str, SimpleNamespace], 
     runner = _Runner(lessons, verdicts, by_id)
     with _quiet_pytest():
         code = pytest.main([*options, *files], plugins=[pytest_plugin, runner])
+    if code == pytest.ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
     unchecked = sorted(set(by_id) - runner.checked)
     if unchecked:  # else an exercise without a check would count as right
         raise LessonError(f"no test_{unchecked[0].replace('-', '_')}_... in {files[0]} checks {unchecked[0]}.")
@@ -211,13 +213,10 @@ test_file.__test__ = False  # type: ignore[attr-defined]  # the name is right, a
 @contextmanager
 def _quiet_pytest() -> Iterator[None]:
     # Without the variable pytest would load nbval and xdist, 1.5 s for nothing; our own printing stays possible.
-    name = "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
-    before, addopts = os.environ.get(name), os.environ.pop("PYTEST_ADDOPTS", None)
-    os.environ[name] = "1"
+    before = {name: os.environ.pop(name, None) for name in ("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_ADDOPTS")}
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[name]
-        if addopts is not None:
-            os.environ["PYTEST_ADDOPTS"] = addopts
+        del os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]
+        os.environ.update({name: value for name, value in before.items() if value is not None})

@@ -2,9 +2,11 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +15,8 @@ from rich.console import Console
 
 from course.attempts import Attempts
 from course.checks import Verdict, run_checks
-from course.exercises import ROOT, Exercise, LessonError, UnknownExercise, all_exercises, find_exercise, find_lesson
+from course.errors import CourseError
+from course.exercises import ROOT, Exercise, all_exercises, find_exercise, find_lesson
 from course.learner import from_notebooks, written_in_notebook
 from course.progress import show
 
@@ -25,7 +28,7 @@ Notebook = Annotated[str | None, typer.Option("--nb", help="All exercises of one
 Folder = Annotated[Path, typer.Option("--notebooks", help="The folder with the notebooks to check.")]
 
 
-class UsageError(Exception):
+class UsageError(CourseError):
     """A command was called in a way that cannot work; the text says what to do."""
 
 
@@ -39,7 +42,7 @@ def check(
     """Check exercises: right, wrong and why, or still to do."""
     exercises = _chosen(ids, nb)
     _require_folder(notebooks, exercises)
-    with redirect_stdout(sys.stderr if as_json else sys.stdout):  # what a learner prints is no part of the JSON
+    with _own_output() if as_json else nullcontext():
         verdicts = run_checks(exercises, from_notebooks(notebooks))
     if as_json:
         print(json.dumps({key: _plain(verdict) for key, verdict in verdicts.items()}, ensure_ascii=False))
@@ -66,13 +69,10 @@ def hint(
 @app.command()
 def solution(exercise: Annotated[str, typer.Argument(help="01-2")], notebooks: Folder = NOTEBOOKS) -> None:
     """Show our solution, when the rule in teacher.toml opens it."""
-    from course.reveal import BadRule, read_rule
+    from course.reveal import read_rule
 
     found = find_exercise(exercise)
-    try:
-        refusal = read_rule().refusal(found, Attempts(notebooks).of(found.id))
-    except BadRule as error:
-        raise UsageError(str(error)) from None
+    refusal = read_rule().refusal(found, Attempts(notebooks).of(found.id))
     if refusal is None:
         print(found.source)
     _say(refusal or found.explanation)
@@ -121,7 +121,9 @@ def build() -> None:
 
 @app.command()
 def sandbox(
-    port: Annotated[int | None, typer.Option(help="The Hub's port; a free one if not given.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="The Hub's port; a free one if 0 or not given.", min=0, max=65535)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON when ready.")] = False,
 ) -> None:
     """Run Hugging Face in a box on this machine. Ctrl+C ends it."""
@@ -166,7 +168,7 @@ def measure() -> None:
 def test() -> None:
     """Run every test: the course, the solutions, your notebooks, lint and types."""
     raise typer.Exit(
-        subprocess.call([sys.executable, "-m", "pytest", "-n", "2", "--dist", "worksteal", "tests"], cwd=ROOT)
+        subprocess.call([sys.executable, "-m", "pytest", "-n", "auto", "--dist", "worksteal", "tests"], cwd=ROOT)
     )
 
 
@@ -182,6 +184,20 @@ def format_code() -> None:
     """Format the code, and mend what lint can mend."""
     for command in (["ruff", "check", "--fix", "."], ["ruff", "format", "."]):
         subprocess.call([sys.executable, "-m", *command], cwd=ROOT)
+
+
+@contextmanager
+def _own_output() -> Iterator[None]:
+    """Send what a learner's code prints, and what its programs print, to standard error: it is no part of the JSON."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _say(text: str) -> None:
@@ -215,20 +231,12 @@ def _plain(verdict: Verdict) -> dict[str, str | None]:
 
 def run() -> int:
     """Run the command line; errors that a user can mend are one line on stderr and exit code 2."""
-    from course.backups import NoBackup
-    from course.definitions import UnreadableNotebook
-
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a console that knows no "✓" shows "?", and nothing stops
     try:
         app(standalone_mode=True)
-    except (UsageError, UnknownExercise, LessonError, UnreadableNotebook, NoBackup) as error:
+    except CourseError as error:
         print(error, file=sys.stderr)
         return 2
-    except OSError as error:
-        if error.errno is None and type(error).__module__.startswith("course."):
-            print(error, file=sys.stderr)
-            return 2
-        raise
     return 0

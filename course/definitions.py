@@ -6,6 +6,7 @@ import ast
 import json
 import linecache
 import re
+import symtable
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from course.errors import CourseError
 from course.exercises import Exercise, Lesson, solved
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -20,7 +22,7 @@ _MAGIC = re.compile(r"^(\s*)(?:[%!].*|[\w., ]+=\s*[%!].*|.*\?\??\s*)$")
 _HARMLESS_CELL_MAGICS = ("%%time", "%%timeit", "%%capture")
 
 
-class UnreadableNotebook(Exception):
+class UnreadableNotebook(CourseError):
     """The file is not a notebook; the text names it, what is wrong and the next step."""
 
 
@@ -83,7 +85,7 @@ def definitions(cells: Iterable[str], label: str) -> Definitions:
         filename = f"{label}, cell {number}"
         linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
         try:
-            tree = _parse(source, filename)
+            tree = parse_cell(source, filename)
         except SyntaxError as error:
             found.broken.append(BrokenCell(number, error.lineno or 1, error.msg, source))
             continue
@@ -130,7 +132,8 @@ def open_exercise(node: ast.AST) -> bool:
     )
 
 
-def _parse(source: str, filename: str) -> ast.Module:
+def parse_cell(source: str, filename: str = "cell") -> ast.Module:
+    """The syntax tree of a cell; magics count as `pass`. Raises SyntaxError where a kernel would."""
     try:
         return _compiled(source, filename)
     except SyntaxError:
@@ -158,15 +161,33 @@ def _kept(statements: Iterable[ast.stmt]) -> set[ast.stmt]:
     defined = {name for statement in kept if isinstance(statement, Definition) for name in _bound(statement)}
     kept |= {statement for statement in every if _adds_to(statement, defined)}
     while True:
-        read = {name for statement in kept for name in _names(statement, ast.Load)}
-        more = {s for s in every if isinstance(s, ast.Assign | ast.AnnAssign) and s not in kept and read & _bound(s)}
+        read = {name for statement in kept for name in _reads(statement)}
+        more = {s for s in every if _is_plain(s) and s not in kept and read & _bound(s)}
         if not more:
             return kept
         kept |= more
 
 
+def _reads(statement: ast.stmt) -> set[str]:
+    """The names that `statement` looks up in its module: a parameter or local of the same name is none."""
+    return set(_module_names(symtable.symtable(ast.unparse(statement), "cell", "exec"), is_module=True))
+
+
+def _module_names(table: symtable.SymbolTable, is_module: bool = False) -> Iterator[str]:
+    for symbol in table.get_symbols():
+        if symbol.is_referenced() and (is_module or symbol.is_global()):
+            yield symbol.get_name()
+    for child in table.get_children():
+        yield from _module_names(child)
+
+
 def _is_constant(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Assign | ast.AnnAssign) and any(name.isupper() for name in _bound(statement))
+    return _is_plain(statement) and any(name.isupper() for name in _bound(statement))
+
+
+def _is_plain(statement: ast.stmt) -> bool:
+    awaits = any(isinstance(node, ast.Await) for node in ast.walk(statement))
+    return isinstance(statement, ast.Assign | ast.AnnAssign) and not awaits
 
 
 def _adds_to(statement: ast.stmt, definitions: set[str]) -> bool:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from course.errors import CourseError
+
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = ROOT / "lessons"
 
@@ -28,11 +30,11 @@ _SOLUTION = re.compile(r"^(?P<indent> *)# BEGIN SOLUTION\n.*?^ *# END SOLUTION\n
 _SOLUTION_MARK = re.compile(r"^ *# (?:BEGIN|END) SOLUTION\n?", re.MULTILINE)
 
 
-class UnknownExercise(Exception):
+class UnknownExercise(CourseError):
     """There is no exercise or lesson of that name; the text lists those that exist."""
 
 
-class LessonError(Exception):
+class LessonError(CourseError):
     """A lesson breaks the rules of an exercise; the text names file, exercise and what is missing."""
 
 

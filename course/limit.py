@@ -29,12 +29,13 @@ class _Stop(BaseException):
     """Ends the worker. Not an Exception, so that a learner's `except Exception` does not swallow it."""
 
 
-def limited(function: Callable[[], T], seconds: float = SECONDS) -> T:
-    """Return `function()`, or raise what it raised, or TimeLimit after `seconds`.
+def limited(function: Callable[[], T], seconds: float | None = None, name: str = "limited") -> T:
+    """Return `function()`, or raise what it raised, or TimeLimit after `seconds` (SECONDS if not given).
 
     Runs in a thread, which works on every platform and inside a kernel. A thread that sits in C code (a long
     sleep, a socket) cannot be ended; it is a daemon and is left behind.
     """
+    seconds = SECONDS if seconds is None else seconds
     results: list[T] = []
     errors: list[BaseException] = []
 
@@ -46,9 +47,13 @@ def limited(function: Callable[[], T], seconds: float = SECONDS) -> T:
         except BaseException as error:
             errors.append(error)
 
-    worker = threading.Thread(target=work, daemon=True, name="limited")
+    worker = threading.Thread(target=work, daemon=True, name=name)
     worker.start()
-    worker.join(seconds)
+    try:
+        worker.join(seconds)
+    except BaseException:  # somebody pressed Ctrl+C
+        _end(worker)
+        raise
     if worker.is_alive():
         where = _where(worker)
         _end(worker)

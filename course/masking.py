@@ -1,5 +1,7 @@
 """Keep tokens out of everything that people, logs and files see."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Mapping
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from course.attempts import Attempts
 from course.checks import Verdict, run_checks
-from course.exercises import Exercise, UnknownExercise, find_exercise
+from course.errors import CourseError
+from course.exercises import Exercise, find_exercise
 from course.learner import from_kernel, written_in_kernel
 from course.progress import SYMBOLS
 from course.reveal import read_rule
@@ -36,14 +37,14 @@ class Card:
 
 
 def _unknown_as_card(answer: Callable[[str], Card]) -> Callable[[str], Card]:
-    """A misspelt id gets a card too, instead of a traceback through our files."""
+    """What a person can mend (a misspelt id, say) gets a card too, instead of a traceback through our files."""
 
     @wraps(answer)
     def told(exercise_id: str = "") -> Card:
         try:
             return answer(exercise_id)
-        except UnknownExercise as error:
-            return Card("Which exercise?", str(error))
+        except CourseError as error:
+            return Card("That did not work", str(error))
 
     return told
 

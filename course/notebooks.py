@@ -13,11 +13,25 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 
-from course.backups import keep
 from course.exercises import ROOT, Lesson, all_lessons, blank, has_solution, solved
 from course.files import write_whole
 from course.shipped import Shipped, fingerprint
 
+_IN_A_KERNEL = [
+    "__init__",
+    "notebook",
+    "exercises",
+    "definitions",
+    "learner",
+    "checks",
+    "pytest_plugin",
+    "limit",
+    "traffic",
+    "masking",
+    "attempts",
+    "reveal",
+    "progress",
+]
 _KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 _LANGUAGE = {"language_info": {"name": "python"}}
 
@@ -76,8 +90,6 @@ def _build_blank(root: Path, lesson: Lesson, shipped: Shipped, say: Callable[[st
         if old == mark:
             break
         if old is None or shipped.has(lesson.stem, old):
-            if old is not None:
-                keep(target)
             write_whole(target, dumps(notebook))
             say(f"wrote {target.relative_to(root)}")
             break
@@ -111,18 +123,23 @@ def _build_solved(root: Path, lesson: Lesson, say: Callable[[str], None]) -> Non
 def _execute(notebook: Any, folder: str) -> None:
     os.environ.pop("HF_TOKEN", None)  # a stored output must not depend on whose machine built it
     client = NotebookClient(
-        notebook, timeout=120, kernel_name="python3", record_timing=False, resources={"metadata": {"path": folder}}
+        notebook,
+        timeout=120,
+        kernel_name="python3",
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": folder}},
     )
     client.execute(stderr=subprocess.DEVNULL)  # the kernel's own notices; errors of cells are raised
     notebook.metadata = nbformat.from_dict(_KERNEL | _LANGUAGE)
 
 
 def _inputs(root: Path, lesson: Lesson) -> str:
-    # Whatever can change an output of this lesson.
-    files = [ROOT / "lessons" / f"{lesson.stem}.py", root / "tests" / f"test_{lesson.stem}.py"]
-    files += sorted((root / "course").rglob("*.py")) + sorted(
-        path for path in (root / "data").rglob("*") if path.is_file() and path.name != "shipped.json"
-    )
+    # Whatever can change an output of this lesson: what a kernel imports, what the sandbox serves, what is installed.
+    files = [root / "lessons" / f"{lesson.stem}.py", root / "tests" / f"test_{lesson.stem}.py"]
+    files += [root / "course" / f"{name}.py" for name in _IN_A_KERNEL] + sorted((root / "course/sandbox").glob("*.py"))
+    files += sorted(path for path in (root / "data").rglob("*") if path.is_file() and path.name != "shipped.json")
+    files += [root / "requirements.lock"]
     return hashlib.sha256("".join(_digest(path) for path in files).encode()).hexdigest()
 
 

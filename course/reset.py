@@ -1,13 +1,11 @@
 """Give a learner the blank of an exercise or of a notebook again; what was there is kept."""
 
-import ast
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 from course.backups import keep
-from course.definitions import read_cells
+from course.definitions import Definition, definitions, parse_cell, read_cells
 from course.exercises import Exercise, Lesson
 from course.files import write_whole
 
@@ -25,41 +23,53 @@ def reset_lesson(folder: Path, lesson: Lesson) -> Path | None:
 def reset_exercise(folder: Path, exercise: Exercise) -> Path:
     """Put the stub of `exercise` back into its notebook in `folder`; return the copy of what was there.
 
-    Only the definition itself is replaced: what else stands in its cell stays. A cell that Python cannot read is
-    replaced whole. If no cell defines it, a new one at the end does.
+    Only the definition itself is replaced: what else stands in its cell stays. If none is found, the one cell that
+    Python cannot read and that was meant to define it becomes the stub; else a new cell at the end does.
     Raises UnreadableNotebook.
     """
     path = folder / f"{exercise.lesson}.ipynb"
     sources = read_cells(path)
     copy = keep(path)
     notebook = json.loads(path.read_text(encoding="utf-8"))
-    meant = re.compile(rf"^\s*(?:async\s+)?(?:def|class)\s+{exercise.name}\b", re.MULTILINE)
-    found = [number for number, source in enumerate(sources) if meant.search(source)]
-    for number in found:
-        _rewrite(notebook["cells"][number], _replaced(sources[number], exercise))
-    if not found:
+    rewritten = {number: _with_stub(source, exercise) for number, source in enumerate(sources)}
+    found = {number: source for number, source in rewritten.items() if source is not None}
+    for number, source in (found or _only_broken(sources, exercise)).items():
+        _rewrite(notebook["cells"][number], source)
+    if not found and not _only_broken(sources, exercise):
         notebook["cells"].append(_new_cell(exercise))
     write_whole(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
     return copy
 
 
-def _replaced(source: str, exercise: Exercise) -> str:
-    stub = _definition(exercise.stub, exercise.name)
+def _with_stub(source: str, exercise: Exercise) -> str | None:
+    """`source` with every definition of the exercise at its top level made the stub; None if it has none."""
     try:
-        old = _definition(source, exercise.name)
+        nodes = _definitions_of(exercise.name, source)
     except SyntaxError:
-        return exercise.stub.rstrip("\n")
-    return source.replace(old, stub)
-
-
-def _definition(source: str, name: str) -> str:
-    """The text of the definition of `name` in `source`, decorators included; "" if it is nested somewhere."""
+        return None
+    stub = _text(exercise.stub, _definitions_of(exercise.name, exercise.stub)[0])
     lines = source.split("\n")
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == name:
-            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            return "\n".join(lines[first - 1 : node.end_lineno])
-    raise SyntaxError(f"{name} is not defined at the top level of its cell")
+    for node in reversed(nodes):
+        lines[_first_line(node) - 1 : node.end_lineno] = stub
+    return "\n".join(lines) if nodes else None
+
+
+def _only_broken(sources: list[str], exercise: Exercise) -> dict[int, str]:
+    """The one cell that Python cannot read and that was meant to define the exercise, as its stub; {} if unsure."""
+    broken = [cell.number - 1 for cell in definitions(sources, exercise.lesson).broken if cell.defines(exercise)]
+    return {broken[0]: exercise.stub.rstrip("\n")} if len(broken) == 1 else {}
+
+
+def _definitions_of(name: str, source: str) -> list[Definition]:
+    return [node for node in parse_cell(source).body if isinstance(node, Definition) and node.name == name]
+
+
+def _text(source: str, node: Definition) -> list[str]:
+    return source.split("\n")[_first_line(node) - 1 : node.end_lineno]
+
+
+def _first_line(node: Definition) -> int:
+    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
 
 
 def _rewrite(cell: dict[str, Any], source: str) -> None:

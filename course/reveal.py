@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from course.attempts import Tried
+from course.errors import CourseError
 from course.exercises import ROOT, Exercise
 
 RULES = ROOT / "teacher.toml"
 
 
-class BadRule(Exception):
+class BadRule(CourseError):
     """teacher.toml holds something else than a rule; the text says which rules there are."""
 
 

@@ -24,9 +24,9 @@ def watch_folder(folder: Path, console: Console | None = None) -> None:
 def _show_once(folder: Path, console: Console) -> None:
     exercises = [exercise for exercise in all_exercises() if (folder / f"{exercise.lesson}.ipynb").exists()]
     verdicts = run_checks(exercises, from_notebooks(folder))
-    attempts = Attempts(folder)
     for exercise in exercises:
-        attempts.record(verdicts[exercise.id], written_in_notebook(folder, exercise))
+        if verdicts[exercise.id].state == "right":  # a save in the middle of a thought is no attempt
+            Attempts(folder).record(verdicts[exercise.id], written_in_notebook(folder, exercise))
     console.clear()
     show(console, exercises, verdicts, explain=False)
-    console.print("Watching notebooks/. Save a notebook to check again; Ctrl+C ends this.", style="dim")
+    console.print(f"Watching {folder}. Save a notebook to check again; Ctrl+C ends this.", style="dim")

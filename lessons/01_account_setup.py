@@ -43,7 +43,7 @@ print(answer.status_code, answer.json())
 # 5. **Copy the value now.** You see it in full once (observed; we found no official sentence for personal tokens).
 #    Lose it, and you make a new value: the menu of the token offers *refresh* and *delete*.
 #
-# Source: hub-docs, `docs/hub/security-tokens.md`, 2026-08-07.
+# Source of steps 3 to 5: hub-docs, `docs/hub/security-tokens.md`, 2026-08-07. For 1 and 2 we found no page that we could read.
 
 # %% [markdown]
 # ## 3. What you hold now
@@ -77,7 +77,7 @@ print(len(token), "characters, starting with", token[:3])
 # | prefix | what it is |
 # |---|---|
 # | `hf_` | your token: fine-grained, read or write |
-# | `hf_oauth_` | made by "Sign in with HF". Much longer, and it expires |
+# | `hf_oauth_` | made by "Sign in with HF", or for a CI run. Much longer, and it expires |
 # | `hf_jwt_` | made for one CI run, lives 60 minutes |
 # | `api_org_` | an organisation's token. Removed in 2024, no longer accepted |
 #
@@ -146,7 +146,7 @@ def token_problem(text: str) -> str | None:
 #
 # One alternative: a list of (test, sentence) pairs and a loop; better when a teacher wants to add rules.
 #
-# In production: plausible is not valid. Only the server knows, so the next exercises ask it. And a stricter pattern would break on the day
+# In production: plausible is not valid, and an invisible character (a zero-width space) still passes. Only the server knows, so the next exercises ask it. And a stricter pattern would break on the day
 # the format changes: the alphabet is promised nowhere.
 
 # %%
@@ -254,18 +254,18 @@ del os.environ["NETRC"]  # the trap has done its work
 # %% [markdown]
 # ## 5. Who am I?
 #
-# `GET /api/whoami-v2` is the cheapest question that needs a token. This is the answer to ours, shortened. Before you read on: where
-# does it say which **kind** of token asked?
+# `GET /api/whoami-v2` answers one question: whom does this token belong to? Ask rarely, the Hub limits it more than other
+# addresses (huggingface_hub 2.4.0 says so). Below is the answer to ours, shortened. Where does it say which **kind** of token asked?
 
 # %%
 import json
 
 
-def ask(value: str) -> requests.Response:
-    return requests.get(f"{hub.url}/api/whoami-v2", headers={"Authorization": f"Bearer {value}"}, timeout=10)
+def ask(hub_url: str, value: str) -> requests.Response:
+    return requests.get(f"{hub_url}/api/whoami-v2", headers={"Authorization": f"Bearer {value}"}, timeout=10)
 
 
-whole = ask(token).json()
+whole = ask(hub.url, token).json()
 whole["auth"]["accessToken"].pop("fineGrained")  # what it may do: long, and not for today
 print(json.dumps({key: whole[key] for key in ("type", "name", "emailVerified", "auth")}, indent=1))
 
@@ -276,7 +276,7 @@ print(json.dumps({key: whole[key] for key in ("type", "name", "emailVerified", "
 # The next cell asks with a token that was revoked. **Predict:** the same 401 as without a token, or can you tell the two apart?
 
 # %%
-refused = ask(hub.tokens["revoked"])
+refused = ask(hub.url, hub.tokens["revoked"])
 print(refused.status_code, refused.json())
 
 # %% [markdown]
@@ -332,13 +332,15 @@ def who_am_i(token: str, hub_url: str) -> Identity:
         body = answer.json() if answer.status_code == 200 else {}
     except requests.RequestException as error:
         raise HubUnreachable(f"no answer from the Hub: {type(error).__name__}") from None
-    except ValueError:  # from Python's own http.client, which refuses to send a line break, and quotes it
-        raise InvalidToken("the token cannot be sent: it holds a line break") from None
+    except ValueError:  # from Python's own http.client, which refuses to send a line break, and quotes the token
+        raise InvalidToken("the token cannot be sent: it holds a character that no header can carry") from None
     if answer.status_code == 401:
         raise InvalidToken("the Hub refused the token (401): copy it again, or make a new one")
     if answer.status_code != 200:
         raise HubUnreachable(f"the Hub answered {answer.status_code}, not 200")
-    access = body.get("auth", {}).get("accessToken", {})
+    if not isinstance(body, dict) or "name" not in body:
+        raise HubUnreachable("the answer is not that of a Hub")
+    access = (body.get("auth") or {}).get("accessToken") or {}
     return Identity(
         name=body["name"],
         role=access.get("role", "unknown"),
@@ -449,7 +451,7 @@ def setup_steps(identity_or_error: Identity | Exception | None, env: Mapping[str
 #
 # One alternative: a table of (condition, steps) pairs; the order then stands in data.
 #
-# In production: an unverified address also hides things that have nothing to do with tokens, and a variable set in one terminal is not
+# In production: a variable set in one terminal is not
 # set in another. Ask where a variable comes from before you trust it.
 
 # %%

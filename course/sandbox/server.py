@@ -11,6 +11,7 @@ import uvicorn
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from course.errors import CourseError
 from course.sandbox.account import Account
 from course.sandbox.clock import Clock
 from course.sandbox.faults import Fault, Side
@@ -25,7 +26,7 @@ from course.traffic import Exchange
 LOOPBACK = "127.0.0.1"
 
 
-class PortInUse(OSError):  # a cause, named as people say it
+class PortInUse(CourseError, OSError):  # a cause, named as people say it
     """Somebody else listens on the port that was asked for."""
 
     def __init__(self, port: int) -> None:
@@ -197,7 +198,8 @@ class _Server(uvicorn.Server):
     def start(self, sockets: list[socket.socket]) -> None:
         self._thread = threading.Thread(target=self.run, args=(sockets,), name="sandbox", daemon=True)
         self._thread.start()
-        self._ready.wait(timeout=10)
+        if not self._ready.wait(timeout=10):
+            raise RuntimeError("the sandbox did not start within 10 s")
 
     def stop(self) -> None:
         if self._thread is None:

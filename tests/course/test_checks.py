@@ -1,6 +1,7 @@
 """What a check says when something is wrong: in order, with the traffic, without secrets, in time."""
 
 import dataclasses
+import threading
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,7 @@ def test_only_the_first_problem_is_told(learners_folder: Path) -> None:
 
 
 def test_an_endless_loop_ends_with_the_line_it_hung_on(learners_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limit.limited, "__defaults__", (1.0,))
+    monkeypatch.setattr(limit, "SECONDS", 1.0)
 
     told = message(learners_folder, "def token_problem(text):\n    n = 0\n    while True:\n        n += 1", "01-1")
 
@@ -78,19 +79,21 @@ def test_an_endless_loop_ends_with_the_line_it_hung_on(learners_folder: Path, mo
 
 
 def test_the_limit_of_a_learner_is_five_seconds() -> None:
-    assert limit.limited.__defaults__ == (5.0,)
+    assert limit.SECONDS == 5.0
 
 
 def test_code_that_swallows_exceptions_is_ended_too() -> None:
+
     def stubborn() -> None:
         while True:
             try:
                 sum(range(100))
-            except Exception:  # noqa: S112 - this is the point
+            except:  # noqa: E722, S112 - this is the point
                 continue
 
     with pytest.raises(TimeLimit):
-        limited(stubborn, seconds=0.2)
+        limited(stubborn, seconds=0.2, name="stubborn")
+    assert not any(thread.is_alive() and thread.name == "stubborn" for thread in threading.enumerate())
 
 
 def test_limited_returns_and_raises_what_the_code_does() -> None:

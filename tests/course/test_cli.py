@@ -81,7 +81,7 @@ def test_json_counts_no_attempt(learners_folder: Path) -> None:
 
     as_json(learners_folder)
 
-    assert not (learners_folder / ".progress.json").exists()
+    assert not (learners_folder / ".progress.jsonl").exists()
 
 
 def test_the_committed_solutions_are_right() -> None:
@@ -91,11 +91,15 @@ def test_the_committed_solutions_are_right() -> None:
     assert {value["state"] for value in found.values()} == {"right"}
 
 
-def test_what_a_learner_prints_does_not_break_the_json(learners_folder: Path, course: Course) -> None:
-    answer(learners_folder, FIRST, "def token_problem(text):\n    print('here', text)\n    return 'no'")
+def test_what_a_learner_prints_does_not_break_the_json(learners_folder: Path) -> None:
+    loud = "def token_problem(text):\n    import os\n    os.system('echo loud')\n    print('here')\n    return 'no'"
+    answer(learners_folder, FIRST, loud)
+    code = "import sys; from course.cli import run; sys.exit(run())"
+    command = [sys.executable, "-c", code, "check", "01-1", "--notebooks", str(learners_folder), "--json"]
 
-    ran = course("check", "01-1", "--notebooks", learners_folder, "--json")
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
+    assert "loud" in ran.stderr
     assert json.loads(ran.stdout)["01-1"]["state"] == "wrong"
 
 
@@ -108,6 +112,7 @@ def test_what_a_learner_prints_does_not_break_the_json(learners_folder: Path, co
         (["check", "--notebooks", "data"], "data has no 01_account_setup.ipynb"),
         (["reset"], "reset takes one of"),
         (["hint", "01-1", "--number", "9"], "takes 1 to 2"),
+        (["sandbox", "--port", "70000"], "equal to 65535"),
         (["unknown"], "No such command"),
     ],
 )

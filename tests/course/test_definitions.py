@@ -1,13 +1,14 @@
 """How a learner's notebook is read: its definitions, and nothing else of it."""
 
+import ast
 import json
 from pathlib import Path
 
 import pytest
 
 from course.checks import Verdict, run_checks
-from course.definitions import UnreadableNotebook, definitions, execute, new_namespace, read_cells
-from course.exercises import find_exercise
+from course.definitions import UnreadableNotebook, definitions, execute, lesson_cells, new_namespace, read_cells
+from course.exercises import find_exercise, find_lesson
 from course.learner import from_notebooks
 from tests.course.learners import answer
 
@@ -31,6 +32,19 @@ def test_an_assignment_is_run_if_a_definition_reads_it() -> None:
     namespace = names("import logging", "name = 'course'\nlog = logging.getLogger(name)", "def f(): return log.name")
 
     assert namespace["f"]() == "course"  # type: ignore[operator]
+
+
+def test_a_local_or_parameter_of_the_same_name_runs_nothing() -> None:
+    namespace = names("answer = 1 / 0\ntext = print('run')", "def f(text):\n    answer = text\n    return answer")
+
+    assert {"answer", "text"} & set(namespace) == set()
+
+
+def test_reading_a_lesson_starts_no_sandbox_and_sends_nothing() -> None:
+    statements = definitions(lesson_cells(find_lesson("01")), "lesson").statements
+
+    calls = [ast.unparse(s) for s, _ in statements if isinstance(s, ast.Assign) and "(" in ast.unparse(s)]
+    assert calls == []
 
 
 def test_constants_are_kept_and_a_failing_one_breaks_only_itself() -> None:
@@ -155,7 +169,7 @@ def test_a_class_of_which_one_method_is_written_is_begun(learners_folder: Path) 
 def test_an_endless_constant_ends_with_its_line(learners_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from course import limit
 
-    monkeypatch.setattr(limit.limited, "__defaults__", (1.0,))
+    monkeypatch.setattr(limit, "SECONDS", 1.0)
     edit(learners_folder, {"source": "import itertools\nFIRST = [n for n in itertools.count() if n < 0][0]"})
     answer(learners_folder, TOKEN_PROBLEM, TOKEN_PROBLEM.source)
 

@@ -12,7 +12,7 @@ import pytest
 from course import backups
 from course.exercises import ROOT, Lesson, all_lessons, find_exercise
 from course.files import write_whole
-from course.notebooks import _build_blank, blank_notebook, dumps, solved_notebook
+from course.notebooks import _build_blank, _execute, blank_notebook, dumps, solved_notebook
 from course.reset import reset_exercise, reset_lesson
 from course.shipped import Shipped, fingerprint
 from tests.course.learners import answer
@@ -94,8 +94,11 @@ def test_something_is_to_be_done_every_five_cells(lesson: Lesson) -> None:
         )
 
 
-def test_the_same_build_twice_gives_the_same_bytes() -> None:
-    assert dumps(blank_notebook(LESSONS[0])) == dumps(blank_notebook(LESSONS[0]))
+def test_the_same_build_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+    notebook = solved_notebook(LESSONS[0])
+    _execute(notebook, str(tmp_path))
+
+    assert dumps(notebook) == (ROOT / "solutions" / f"{stems[0]}.ipynb").read_text(encoding="utf-8")
 
 
 def test_a_second_build_writes_nothing(project: Path) -> None:
@@ -197,6 +200,56 @@ def test_resetting_an_exercise_that_was_deleted_adds_its_stub(learners_folder: P
     reset_exercise(learners_folder, exercise)
 
     assert source_of(learners_folder / "01_account_setup.ipynb")[-1] == exercise.stub.strip()
+
+
+OTHERS = {
+    "a method of that name": "class Mine:\n    def token_problem(self): ...\nMY_WORK = 1",
+    "a text that quotes it": "NOTES = '''\ndef token_problem(text): ...\n'''",
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_resetting_an_exercise_leaves_other_cells_alone(learners_folder: Path, other: str) -> None:
+    notebook = learners_folder / "01_account_setup.ipynb"
+    answer(learners_folder, find_exercise("01-2"), other)
+
+    reset_exercise(learners_folder, find_exercise("01-1"))
+
+    assert any(cell.endswith(other) for cell in source_of(notebook))
+
+
+@pytest.mark.parametrize("before", ["%%time\n", "%load_ext autoreload\n", "def token_problem(text): return 1\n"])
+def test_resetting_an_exercise_works_beside_magics_and_a_second_definition(learners_folder: Path, before: str) -> None:
+    exercise, notebook = find_exercise("01-1"), learners_folder / "01_account_setup.ipynb"
+    cells = json.loads(notebook.read_text())
+    number = next(n for n, cell in enumerate(cells["cells"]) if cell["source"].strip() == exercise.stub.strip())
+    cells["cells"][number]["source"] = before + "def token_problem(text):\n    return 2\nMINE = 3"
+    notebook.write_text(json.dumps(cells))
+
+    reset_exercise(learners_folder, exercise)
+
+    now = source_of(notebook)[number]
+    assert "return" not in now.replace("'''", "").split("raise")[-1]
+    assert 'NotImplementedError("Exercise 01-1")' in now
+    assert "MINE = 3" in now
+
+
+def test_undo_knows_a_notebook_from_the_one_beside_it(learners_folder: Path) -> None:
+    for name, text in (("01_account_setup", "mine"), ("01_account_setup.new", "beside")):
+        path = learners_folder / f"{name}.ipynb"
+        path.write_text(text)
+        backups.keep(path)
+        path.write_text("changed")
+
+    assert backups.undo(learners_folder, "01_account_setup").read_text() == "mine"
+    assert (learners_folder / "01_account_setup.new.ipynb").read_text() == "changed"
+
+
+def test_a_pasted_picture_makes_a_notebook_a_learners() -> None:
+    notebook = blank_notebook(LESSONS[0])
+    notebook.cells[0]["attachments"] = {"a.png": {"image/png": "AA=="}}
+
+    assert fingerprint(notebook) != fingerprint(blank_notebook(LESSONS[0]))
 
 
 def test_resetting_a_notebook_keeps_a_copy_of_each_state(learners_folder: Path) -> None:

@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from course import watch
 from course.attempts import Attempts, Tried
 from course.checks import Verdict
 from course.exercises import all_exercises, find_exercise
 from course.progress import next_step, show
 from course.reveal import BadRule, Rule, read_rule
+from tests.course.learners import answer
 
 FIRST, SECOND = all_exercises()[:2]
 WRONG = Verdict(FIRST.id, "wrong", None, "Seen:  a\nDue:   b\nRead:  c")
@@ -41,17 +43,39 @@ def test_success_is_remembered_after_a_later_mistake(tmp_path: Path) -> None:
 def test_the_file_holds_no_code(tmp_path: Path) -> None:
     Attempts(tmp_path).record(WRONG, "my_private_words")
 
-    assert "my_private_words" not in (tmp_path / ".progress.json").read_text()
+    assert "my_private_words" not in (tmp_path / ".progress.jsonl").read_text()
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"01-1": 3}'])
-def test_an_unreadable_file_is_set_aside(tmp_path: Path, text: str) -> None:
-    (tmp_path / ".progress.json").write_text(text)
+@pytest.mark.parametrize("text", ["{", "[]", '{"id": 3}', "\u0000"])
+def test_a_line_that_cannot_be_read_is_passed_over_and_kept(tmp_path: Path, text: str) -> None:
+    (tmp_path / ".progress.jsonl").write_text(text + "\n")
 
     Attempts(tmp_path).record(WRONG, "code")
 
-    assert (tmp_path / ".progress.unreadable.json").read_text() == text
+    assert (tmp_path / ".progress.jsonl").read_text().startswith(text)
     assert len(Attempts(tmp_path).of(FIRST.id).wrong) == 1
+
+
+@pytest.mark.parametrize("mistake", ["syntax", "unreadable-notebook"])
+def test_a_slip_of_the_keyboard_is_no_attempt(tmp_path: Path, mistake: str) -> None:
+    Attempts(tmp_path).record(Verdict(FIRST.id, "wrong", mistake, "slip"), "code")
+
+    assert Attempts(tmp_path).of(FIRST.id) == Tried()
+
+
+def test_watching_counts_success_alone(learners_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(learners_folder, FIRST, "def token_problem(text):\n    return 'half a thought'")
+    answer(learners_folder, SECOND, SECOND.source)
+    saved = {(1, str(learners_folder / "01_account_setup.ipynb"))}
+    monkeypatch.setattr(watch, "watch", lambda *_, **__: [saved, {(1, "notes.txt")}])
+    console = Console(file=StringIO(), width=80)
+
+    watch.watch_folder(learners_folder, console)
+
+    assert isinstance(console.file, StringIO)
+    assert console.file.getvalue().count("1 right, 1 wrong") == 2  # at the start and after the save
+    assert Attempts(learners_folder).of(FIRST.id) == Tried()
+    assert Attempts(learners_folder).of(SECOND.id).solved
 
 
 @pytest.mark.parametrize(
@@ -87,7 +111,7 @@ def test_without_a_file_three_attempts_open_a_solution(tmp_path: Path) -> None:
 
 
 def shown(verdicts: dict[str, Verdict], width: int = 80, explain: bool = False) -> str:
-    console = Console(file=StringIO(), width=width, no_color=True)
+    console = Console(file=StringIO(), width=width, no_color=True, force_terminal=True)
     show(console, [FIRST, SECOND], verdicts, explain)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
@@ -99,7 +123,7 @@ def test_progress_reads_well_without_colour() -> None:
     assert f"✗ wrong  {FIRST.id}" in told
     assert f"· todo   {SECOND.id}" in told
     assert "0 right, 1 wrong, 1 todo" in told
-    assert "\x1b" not in told
+    assert "\x1b[3" not in told
 
 
 def test_progress_ends_with_the_one_next_step() -> None:
