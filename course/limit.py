@@ -96,7 +96,8 @@ def _describe(frame: FrameType, line: int) -> str:
 
 
 def _end(worker: threading.Thread) -> None:
-    # Again and again: a bare `except: continue` catches the ones that arrive inside its `try`.
+    # Again and again: a bare `except: continue` catches those that arrive inside its `try`. One that catches them all
+    # is left behind, as a daemon.
     for _ in range(100):
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker.ident or 0), ctypes.py_object(_Stop))
         worker.join(0.01)
