@@ -10,6 +10,7 @@ import symtable
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -72,9 +73,11 @@ def read_cells(path: Path) -> list[str]:
         ) from None
 
 
-def lesson_cells(lesson: Lesson) -> list[str]:
-    """The solved code of a lesson, as `read_cells` gives a notebook's."""
-    return [solved(cell.text) if cell.is_code else "" for cell in lesson.cells]
+@cache
+def lesson_definitions(lesson: Lesson) -> "Definitions":
+    """The definitions of a lesson, solved. Read once: a kernel asks for them at every check."""
+    cells = [solved(cell.text) if cell.is_code else "" for cell in lesson.cells]
+    return definitions(cells, f"lesson {lesson.stem}")
 
 
 def definitions(cells: Iterable[str], label: str) -> Definitions:
@@ -160,12 +163,14 @@ def _kept(statements: Iterable[ast.stmt]) -> set[ast.stmt]:
     kept = {s for s in every if isinstance(s, ast.Import | ast.ImportFrom | Definition) or _is_constant(s)}
     defined = {name for statement in kept if isinstance(statement, Definition) for name in _bound(statement)}
     kept |= {statement for statement in every if _adds_to(statement, defined)}
+    read: set[str] = set()
+    new = kept
     while True:
-        read = {name for statement in kept for name in _reads(statement)}
+        read |= {name for statement in new for name in _reads(statement)}
         more = {s for s in every if _is_plain(s) and s not in kept and read & _bound(s)}
         if not more:
             return kept
-        kept |= more
+        kept, new = kept | more, more
 
 
 def _reads(statement: ast.stmt) -> set[str]:

@@ -11,7 +11,7 @@ import ast
 import re
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class Cell:
     """One cell of a lesson. text: markdown without its "# ", or code with solution marks."""
 
     is_code: bool
-    options: dict[str, str]
+    options: dict[str, str] = field(hash=False)
     text: str
 
 

@@ -15,7 +15,7 @@ from course.definitions import (
     UnreadableNotebook,
     definitions,
     execute,
-    lesson_cells,
+    lesson_definitions,
     new_namespace,
     open_exercise,
     read_cells,
@@ -56,7 +56,7 @@ def from_kernel(exercise: Exercise, user_namespace: dict[str, Any]) -> Iterator[
 
     Only the lesson's unfinished exercises and missing helpers are lent: nothing of the learner's is replaced for good.
     """
-    lesson = definitions(lesson_cells(find_lesson(exercise.lesson)), f"lesson {exercise.lesson}")
+    lesson = lesson_definitions(find_lesson(exercise.lesson))
     lent = {name for name in _names(lesson) if name != exercise.name and _open(user_namespace.get(name))}
     before = dict(user_namespace)
 
@@ -92,7 +92,7 @@ def _refuse_unfinished(exercise: Exercise, theirs: Definitions) -> None:
 def _overlay(exercise: Exercise, theirs: Definitions) -> dict[str, Any]:
     namespace = new_namespace(f"lesson_{exercise.lesson}")
     lesson = find_lesson(exercise.lesson)
-    execute(definitions(lesson_cells(lesson), f"lesson {exercise.lesson}"), namespace)
+    execute(lesson_definitions(lesson), namespace)
     namespace.pop(exercise.name)
     unfinished = [
         other.name

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from course.checks import Verdict, run_checks
-from course.definitions import UnreadableNotebook, definitions, execute, lesson_cells, new_namespace, read_cells
+from course.definitions import UnreadableNotebook, definitions, execute, lesson_definitions, new_namespace, read_cells
 from course.exercises import find_exercise, find_lesson
 from course.learner import from_notebooks
 from tests.course.learners import answer
@@ -41,7 +41,7 @@ def test_a_local_or_parameter_of_the_same_name_runs_nothing() -> None:
 
 
 def test_reading_a_lesson_starts_no_sandbox_and_sends_nothing() -> None:
-    statements = definitions(lesson_cells(find_lesson("01")), "lesson").statements
+    statements = lesson_definitions(find_lesson("01")).statements
 
     calls = [ast.unparse(s) for s, _ in statements if isinstance(s, ast.Assign) and "(" in ast.unparse(s)]
     assert calls == []

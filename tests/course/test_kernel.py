@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from course import notebook
-from course.definitions import definitions, execute, lesson_cells
+from course.definitions import execute, lesson_definitions
 from course.exercises import find_exercise, find_lesson
 
 FIRST = find_exercise("01-1")
@@ -17,7 +17,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The names of a kernel in which the untouched notebook was run."""
     namespace: dict[str, Any] = {"__name__": "kernel"}
     lesson = find_lesson("01")
-    execute(definitions(lesson_cells(lesson), "kernel"), namespace)
+    execute(lesson_definitions(lesson), namespace)
     for exercise in lesson.exercises:
         exec(exercise.stub, namespace)  # noqa: S102
     monkeypatch.chdir(tmp_path)
