@@ -15,7 +15,9 @@ from typing import Any, Literal
 
 import pytest
 
+from course.errors import CourseError
 from course.exercises import ROOT, Exercise, LessonError
+from course.isolation import unpatched
 from course.limit import TimeLimit, learners_line
 from course.masking import mask
 
@@ -83,12 +85,15 @@ Source = Callable[[Exercise], dict[str, Any]]  # the names to test an exercise w
 
 def run_checks(exercises: Iterable[Exercise], source: Source) -> dict[str, Verdict]:
     """The verdict on each exercise, in the order given."""
+    if not __debug__:
+        raise CourseError("The checks are assertions, and this Python leaves them out. Unset PYTHONOPTIMIZE, drop -O.")
     wanted = list(exercises)
     verdicts: dict[str, Verdict] = {}
     lessons: dict[str, SimpleNamespace] = {}
     for exercise in wanted:
         try:
-            lessons[exercise.id] = SimpleNamespace(**source(exercise))
+            with unpatched():
+                lessons[exercise.id] = SimpleNamespace(**source(exercise))
         except Unfinished as unfinished:
             verdicts[exercise.id] = unfinished.verdict
     _run_pytest([exercise for exercise in wanted if exercise.id in lessons], lessons, verdicts)
@@ -110,7 +115,7 @@ def judge(exercise: Exercise, error: BaseException) -> Verdict:
         mistake = error.args[0].mistake
     elif isinstance(error, TimeLimit):
         mistake, text = "endless", _endless(exercise, error)
-    elif not isinstance(error, AssertionError):
+    else:
         text = _crashed(exercise, error)
     return Verdict(exercise.id, "wrong", mistake, mask("\n".join([text, *getattr(error, "__notes__", [])])))
 

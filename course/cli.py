@@ -2,11 +2,9 @@
 
 import io
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +15,7 @@ from course.attempts import Attempts
 from course.checks import Verdict, run_checks
 from course.errors import CourseError
 from course.exercises import ROOT, Exercise, all_exercises, find_exercise, find_lesson
+from course.isolation import no_input, own_output
 from course.learner import from_notebooks, written_in_notebook
 from course.progress import show
 
@@ -40,9 +39,9 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object; counts no attempt.")] = False,
 ) -> None:
     """Check exercises: right, wrong and why, or still to do."""
-    exercises = _chosen(ids, nb)
+    exercises, notebooks = _chosen(ids, nb), notebooks.resolve()
     _require_folder(notebooks, exercises)
-    with _own_output() if as_json else nullcontext():
+    with no_input(), own_output() if as_json else nullcontext():
         verdicts = run_checks(exercises, from_notebooks(notebooks))
     if as_json:
         print(json.dumps({key: _plain(verdict) for key, verdict in verdicts.items()}, ensure_ascii=False))
@@ -186,26 +185,14 @@ def format_code() -> None:
         subprocess.call([sys.executable, "-m", *command], cwd=ROOT)
 
 
-@contextmanager
-def _own_output() -> Iterator[None]:
-    """Send what a learner's code prints, and what its programs print, to standard error: it is no part of the JSON."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        with redirect_stdout(sys.stderr):
-            yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-
-
 def _say(text: str) -> None:
     """Print prose, broken between words."""
     Console().print(text, markup=False, highlight=False)
 
 
 def _chosen(ids: list[str] | None, nb: str | None) -> list[Exercise]:
+    if nb is not None and ids:
+        raise UsageError("check takes exercises (01-2) or a notebook (--nb 01), not both.")
     if nb is not None:
         return list(find_lesson(nb).exercises)
     return [find_exercise(name) for name in dict.fromkeys(ids)] if ids else all_exercises()
@@ -213,10 +200,14 @@ def _chosen(ids: list[str] | None, nb: str | None) -> list[Exercise]:
 
 def _require_folder(folder: Path, exercises: list[Exercise]) -> None:
     if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder. --notebooks takes the folder that holds 01_account_setup.ipynb.")
+        raise UsageError(
+            f"{folder.name} is not a folder. --notebooks takes the folder that holds 01_account_setup.ipynb."
+        )
     missing = sorted({f"{e.lesson}.ipynb" for e in exercises if not (folder / f"{e.lesson}.ipynb").exists()})
     if missing:
-        raise UsageError(f"{folder} has no {', '.join(missing)}. `make build` puts blank notebooks into notebooks/.")
+        raise UsageError(
+            f"{folder.name} has no {', '.join(missing)}. `make build` puts blank notebooks into notebooks/."
+        )
 
 
 def _record(exercises: list[Exercise], verdicts: dict[str, Verdict], folder: Path) -> None:

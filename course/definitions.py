@@ -17,9 +17,9 @@ from typing import Any
 
 from course.errors import CourseError
 from course.exercises import Exercise, Lesson, solved
+from course.limit import Stop
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-_MAGIC = re.compile(r"^(\s*)(?:[%!].*|[\w., ]+=\s*[%!].*|.*\?\??\s*)$")
 _HARMLESS_CELL_MAGICS = ("%%time", "%%timeit", "%%capture")
 
 
@@ -61,11 +61,11 @@ def read_cells(path: Path) -> list[str]:
     Raises UnreadableNotebook.
     """
     try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        cells = json.loads(path.read_text(encoding="utf-8-sig"))["cells"]
         return ["".join(cell["source"]) if cell["cell_type"] == "code" else "" for cell in cells]
     except FileNotFoundError:
         raise UnreadableNotebook(f"{path} does not exist. `make build` puts a blank notebook there.") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
         where = f" ({error})" if isinstance(error, ValueError) else ""
         raise UnreadableNotebook(
             f"{path} is not a notebook{where}. "
@@ -112,7 +112,9 @@ def execute(found: Definitions, namespace: dict[str, Any], without: Iterable[str
         code = compile(ast.Module([statement], []), filename, "exec", flags=found.flags, dont_inherit=True)
         try:
             exec(code, namespace)  # noqa: S102 - running the learner's own definitions is what this module is for
-        except Exception as error:
+        except Stop:
+            raise
+        except BaseException as error:  # exit() in a constant, too
             failed.update(dict.fromkeys(_bound(statement), f"{type(error).__name__}: {error}"))
     return failed
 
@@ -124,15 +126,21 @@ def new_namespace(name: str) -> dict[str, Any]:
     return vars(module)
 
 
-def open_exercise(node: ast.AST) -> bool:
-    """Whether this definition still holds the stub's `raise NotImplementedError("Exercise ...")`."""
-    return any(
-        isinstance(inner, ast.Raise)
-        and isinstance(inner.exc, ast.Call)
-        and ast.unparse(inner.exc.func) == "NotImplementedError"
-        and ast.unparse(inner.exc).startswith("NotImplementedError('Exercise ")
-        for inner in ast.walk(node)
-    )
+def is_stub(function: ast.AST) -> bool:
+    """Whether a function's body is the stub's `raise NotImplementedError("Exercise ...")`, under a docstring or not."""
+    body = [node for node in getattr(function, "body", []) if not _is_text(node)]
+    return len(body) == 1 and ast.unparse(body[0]).startswith("raise NotImplementedError('Exercise ")
+
+
+def bodies(node: Definition) -> list[ast.AST]:
+    """What a learner writes of `node`: the function itself, or the methods of a class."""
+    if isinstance(node, ast.ClassDef):
+        return [inner for inner in node.body if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return [node]
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def parse_cell(source: str, filename: str = "cell") -> ast.Module:
@@ -141,6 +149,8 @@ def parse_cell(source: str, filename: str = "cell") -> ast.Module:
         return _compiled(source, filename)
     except SyntaxError:
         return _compiled(_without_magics(source), filename)
+    except (ValueError, RecursionError) as error:  # a lone surrogate, a thousand brackets
+        raise SyntaxError(str(error)) from None
 
 
 def _compiled(source: str, filename: str) -> ast.Module:
@@ -151,11 +161,12 @@ def _compiled(source: str, filename: str) -> ast.Module:
 
 
 def _without_magics(source: str) -> str:
-    # A skipped line becomes `pass`, so that line numbers and blocks stay as they are.
-    first = source.lstrip().split("\n", 1)[0]
-    if first.startswith("%%") and not first.startswith(_HARMLESS_CELL_MAGICS):
-        return ""
-    return "\n".join(_MAGIC.sub(r"\1pass", line) for line in source.split("\n"))
+    # IPython's own reading; imported only here, because most cells do without and a check must not wait for it.
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    first, _, rest = source.lstrip().partition("\n")
+    body = "pass\n" + rest if first.startswith(_HARMLESS_CELL_MAGICS) else source
+    return TransformerManager().transform_cell(body)
 
 
 def _kept(statements: Iterable[ast.stmt]) -> set[ast.stmt]:

@@ -13,11 +13,12 @@ from course.definitions import (
     BrokenCell,
     Definitions,
     UnreadableNotebook,
+    bodies,
     definitions,
     execute,
+    is_stub,
     lesson_definitions,
     new_namespace,
-    open_exercise,
     read_cells,
 )
 from course.exercises import Exercise, find_lesson
@@ -85,7 +86,8 @@ def _refuse_unfinished(exercise: Exercise, theirs: Definitions) -> None:
     node = theirs.defining(exercise.name)
     if node is None:
         raise Unfinished(todo(exercise, _NOT_THERE.format(exercise.name, exercise.id)))
-    if _untouched(exercise, node):
+    # A class counts as begun as soon as one of its methods is written: then its check says what is missing.
+    if all(map(is_stub, bodies(node))):
         raise Unfinished(todo(exercise))
 
 
@@ -97,7 +99,7 @@ def _overlay(exercise: Exercise, theirs: Definitions) -> dict[str, Any]:
     unfinished = [
         other.name
         for other in lesson.exercises
-        if other.id != exercise.id and (node := theirs.defining(other.name)) and open_exercise(node)
+        if other.id != exercise.id and (node := theirs.defining(other.name)) and any(map(is_stub, bodies(node)))
     ]
     failed = execute(theirs, namespace, without=unfinished)
     if exercise.name not in namespace:
@@ -115,12 +117,6 @@ def _syntax(cell: BrokenCell) -> str:
         "Due:   a cell that Python can read; the line named, or the one before it, holds the slip\n"
         "Read:  run that cell in JupyterLab: it marks the place"
     )
-
-
-def _untouched(exercise: Exercise, node: Any) -> bool:
-    # A class counts as begun as soon as one of its methods is written: then its check says what is missing.
-    bodies = [item for item in getattr(node, "body", []) if hasattr(item, "body")] if hasattr(node, "bases") else [node]
-    return bool(bodies) and all(open_exercise(body) for body in bodies)
 
 
 def _open(value: Any) -> bool:

@@ -25,7 +25,7 @@ class TimeLimit(Exception):
         self.where = where
 
 
-class _Stop(BaseException):
+class Stop(BaseException):
     """Ends the worker. Not an Exception, so that a learner's `except Exception` does not swallow it."""
 
 
@@ -42,10 +42,11 @@ def limited(function: Callable[[], T], seconds: float | None = None, name: str =
     def work() -> None:
         try:
             results.append(function())
-        except SystemExit as error:  # exit() in a function must not end a kernel
-            errors.append(RuntimeError("exit() was called").with_traceback(error.__traceback__))
-        except BaseException as error:
+        except Exception as error:
             errors.append(error)
+        except BaseException as error:  # exit() in somebody's function must end neither a kernel nor other checks
+            name = "exit()" if isinstance(error, SystemExit) else type(error).__name__
+            errors.append(RuntimeError(f"{name} was called").with_traceback(error.__traceback__))
 
     worker = threading.Thread(target=work, daemon=True, name=name)
     worker.start()
@@ -99,7 +100,7 @@ def _end(worker: threading.Thread) -> None:
     # Again and again: a bare `except: continue` catches those that arrive inside its `try`. One that catches them all
     # is left behind, as a daemon.
     for _ in range(100):
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker.ident or 0), ctypes.py_object(_Stop))
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker.ident or 0), ctypes.py_object(Stop))
         worker.join(0.01)
         if not worker.is_alive():
             return

@@ -26,6 +26,7 @@ _IN_A_KERNEL = [
     "checks",
     "pytest_plugin",
     "limit",
+    "isolation",
     "traffic",
     "masking",
     "attempts",

@@ -8,6 +8,7 @@ import pytest
 import responses
 
 from course.checks import exercise_id
+from course.isolation import unpatched
 from course.limit import limited
 from course.traffic import Exchange, story
 
@@ -32,7 +33,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     names = pyfuncitem._fixtureinfo.argnames
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
     try:
-        limited(lambda: pyfuncitem.obj(**arguments))
+        with unpatched():
+            limited(lambda: pyfuncitem.obj(**arguments))
     except Exception as error:
         mock = pyfuncitem.funcargs.get("http")
         if isinstance(mock, responses.RequestsMock) and mock.calls:

@@ -9,6 +9,7 @@ import pytest
 from course import limit
 from course.checks import judge, run_checks
 from course.exercises import LessonError, find_exercise
+from course.isolation import no_input
 from course.learner import from_notebooks
 from course.limit import TimeLimit, limited
 from course.masking import mask, mask_headers
@@ -54,6 +55,36 @@ def test_exit_in_an_answer_ends_nothing_else(learners_folder: Path) -> None:
     told = message(learners_folder, "def token_problem(text):\n    exit()", "01-1")
 
     assert "exit() was called at line 5 of cell" in told
+
+
+def test_a_patch_of_requests_does_not_outlive_its_check(learners_folder: Path) -> None:
+    import requests
+
+    whole = requests.get
+    answer(
+        learners_folder,
+        find_exercise("01-1"),
+        "def token_problem(text):\n    import requests\n    requests.get = None\n",
+    )
+    answer(learners_folder, WHO_AM_I, WHO_AM_I.source)
+
+    verdicts = run_checks([find_exercise("01-1"), WHO_AM_I], from_notebooks(learners_folder))
+
+    assert verdicts["01-3"].state == "right"
+    assert requests.get is whole
+
+
+def test_an_assertion_of_the_learners_own_is_told_like_any_error(learners_folder: Path) -> None:
+    told = message(learners_folder, "def token_problem(text):\n    assert text == 'x'", "01-1")
+
+    assert told.startswith("Seen:  your code stopped with AssertionError")
+
+
+def test_input_in_an_answer_waits_for_nobody(learners_folder: Path) -> None:
+    with no_input():
+        told = message(learners_folder, "def token_problem(text):\n    return input()", "01-1")
+
+    assert "EOFError" in told
 
 
 def test_an_exercise_without_a_check_is_a_defect_and_not_right(learners_folder: Path) -> None:

@@ -139,6 +139,36 @@ def test_a_class_may_be_written_in_two_cells(learners_folder: Path) -> None:
     assert verdict(learners_folder, "01-2").state == "right"
 
 
+def test_a_leftover_raise_below_an_answer_is_no_stub(learners_folder: Path) -> None:
+    answer(learners_folder, TOKEN_PROBLEM, TOKEN_PROBLEM.source + '    raise NotImplementedError("Exercise 01-1")\n')
+
+    assert verdict(learners_folder).state == "right"
+
+
+@pytest.mark.parametrize(
+    "code", ["X = exit(3)", "class X:\n    exit()", "Y = '\\ud800'.encode()", "import nothing_there"]
+)
+def test_a_definition_that_fails_breaks_no_other(learners_folder: Path, code: str) -> None:
+    edit(learners_folder, {"source": code})
+    answer(learners_folder, TOKEN_PROBLEM, TOKEN_PROBLEM.source)
+
+    assert verdict(learners_folder).state == "right"
+
+
+@pytest.mark.parametrize(
+    "text", ["  def f():\n      return 1", ">>> def f():\n...     return 1", "V = (5\n  % 3)\n%ls\ndef f(): return 1"]
+)
+def test_what_a_notebook_reads_as_python_is_read(text: str) -> None:
+    assert names(text)["f"]() == 1  # type: ignore[operator]
+
+
+def test_a_byte_order_mark_is_no_trouble(learners_folder: Path) -> None:
+    path = learners_folder / "01_account_setup.ipynb"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+
+    assert verdict(learners_folder).state == "todo"
+
+
 def test_a_function_that_was_deleted_is_todo(learners_folder: Path) -> None:
     answer(learners_folder, TOKEN_PROBLEM, "x = 1")
 
@@ -179,7 +209,7 @@ def test_an_endless_constant_ends_with_its_line(learners_folder: Path, monkeypat
     assert "FIRST = " in (found.message or "")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"cells": 1}', '{"cells": [{}]}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000, '{"cells": 1}', '{"cells": [{}]}'])
 def test_a_file_that_is_no_notebook_says_so(tmp_path: Path, text: str) -> None:
     path = tmp_path / "01_account_setup.ipynb"
     path.write_text(text)
