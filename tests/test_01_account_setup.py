@@ -7,9 +7,9 @@ PYTEST_DONT_REWRITE: the messages say all, and stay as they were written.
 """
 
 import sys
-import traceback
 from collections.abc import Callable
 from io import StringIO
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,9 +22,9 @@ from course.checks import wrong
 
 HUB = "http://hub.test"
 WHOAMI = f"{HUB}/api/whoami-v2"
-FAKE = "hf_fake_token_of_the_checks"
 
 BODY = "aB3" * 11 + "c"  # 34 characters, put together at run time so that no file holds the shape of a token
+FAKE = "hf_" + "FaKe" * 8 + "zz"  # plausible, and as long as a real one
 OTHER_BODY = "Zy9" * 11 + "w"
 PLAUSIBLE = "hf_" + BODY
 DAMAGED = {
@@ -32,13 +32,19 @@ DAMAGED = {
     "only white space": " \n",
     "a line break after it": PLAUSIBLE + "\n",
     "a space inside": "hf_" + BODY[:17] + " " + BODY[17:],
+    "a tab after it": PLAUSIBLE + "\t",
     "straight quotes": f"'{PLAUSIBLE}'",
     "a typographic quote": PLAUSIBLE + "\u201d",
+    "a backtick": PLAUSIBLE + "`",
     "a row of x": "hf_" + 34 * "x",
+    "a row of zeros": "hf_" + 40 * "0",
     "a placeholder in words": "hf_put_your_own_token_here_and_keep_it_",
+    "three dots": "hf_" + BODY + "...",
+    "an angle bracket": "<hf_" + BODY,
     "an organisation token": "api_org_" + BODY,
     "another prefix": "sk-" + BODY,
     "its end cut off": "hf_" + BODY[:20],
+    "its last character cut off": PLAUSIBLE[:-1],
 }
 
 # --- 01-1 token_problem -------------------------------------------------------------------------------------
@@ -56,7 +62,7 @@ def test_01_1_a_plausible_token_has_no_problem(lesson: SimpleNamespace) -> None:
 
 
 def test_01_1_no_character_is_refused_for_its_looks(lesson: SimpleNamespace) -> None:
-    refused = [sign for sign in "0_-.~ß" if lesson.token_problem("hf_" + sign + BODY[1:]) is not None]
+    refused = [sign for sign in "0_-.~ß+/=" if lesson.token_problem("hf_" + sign + BODY[1:]) is not None]
 
     assert not refused, wrong(
         "alphabet",
@@ -90,14 +96,15 @@ def test_01_1_every_damage_is_noticed(lesson: SimpleNamespace) -> None:
 
 
 def test_01_1_the_answer_is_a_sentence(lesson: SimpleNamespace) -> None:
-    said = lesson.token_problem("")
+    for damage, text in DAMAGED.items():
+        said = lesson.token_problem(text)
 
-    assert isinstance(said, str), wrong(
-        "not-a-sentence",
-        seen=f"for an empty text you returned {_kind(said)}",
-        due="a str: one sentence a person can act on",
-        read='"Exercise 01-1", the line on what it returns',
-    )
+        assert isinstance(said, str), wrong(
+            "not-a-sentence",
+            seen=f"for a text with this damage you returned {_kind(said)}: {damage}",
+            due="a str: one sentence a person can act on",
+            read='"Exercise 01-1", the line on what it returns',
+        )
 
 
 def test_01_1_the_text_is_never_quoted(lesson: SimpleNamespace) -> None:
@@ -114,11 +121,15 @@ def test_01_1_the_text_is_never_quoted(lesson: SimpleNamespace) -> None:
 
 
 def test_01_1_different_problems_get_different_sentences(lesson: SimpleNamespace) -> None:
-    for one, other in (
-        ("nothing in it", "its end cut off"),
-        ("an organisation token", "its end cut off"),
-        ("an organisation token", "another prefix"),
-    ):
+    kinds = (
+        "nothing in it",
+        "a space inside",
+        "straight quotes",
+        "a row of x",
+        "an organisation token",
+        "another prefix",
+    )
+    for one, other in combinations((*kinds, "its end cut off"), 2):
         assert lesson.token_problem(DAMAGED[one]) != lesson.token_problem(DAMAGED[other]), wrong(
             "one-sentence-for-two",
             seen=f"the same sentence for two problems: {one}, and {other}",
@@ -131,7 +142,9 @@ def test_01_1_the_first_problem_that_applies_is_named(lesson: SimpleNamespace) -
     for text, first, also in (
         ("'hf_" + BODY[:20] + "'", "straight quotes", "its end cut off"),
         ("hf_" + 10 * "x", "a row of x", "its end cut off"),
-        (" '" + PLAUSIBLE + "'", "a space inside", "straight quotes"),
+        ("'" + PLAUSIBLE + "'\t", "a tab after it", "straight quotes"),
+        ("sk-" + BODY[:10], "another prefix", "its end cut off"),
+        ("api_org_" + BODY[:10], "an organisation token", "its end cut off"),
     ):
         assert lesson.token_problem(text) == lesson.token_problem(DAMAGED[first]), wrong(
             "wrong-order",
@@ -190,6 +203,21 @@ def test_01_2_the_token_travels_as_bearer(lesson: SimpleNamespace, http: Any, ne
     )
 
 
+def test_01_2_each_object_has_its_own_token_every_time(lesson: SimpleNamespace) -> None:
+    first, second = lesson.BearerAuth(FAKE), lesson.BearerAuth(PLAUSIBLE)
+
+    sent = [
+        auth(requests.Request("GET", WHOAMI).prepare()).headers.get("Authorization") for auth in (first, second, first)
+    ]
+
+    assert sent == [f"Bearer {FAKE}", f"Bearer {PLAUSIBLE}", f"Bearer {FAKE}"], wrong(
+        "shared-token",
+        seen="two objects with different tokens, or one object used twice, did not send their own token each time",
+        due="the token kept in the object: self._token",
+        read='"Exercise 01-2", the first rule',
+    )
+
+
 def test_01_2_it_wins_over_a_header_that_is_already_there(lesson: SimpleNamespace, http: Any, netrc: None) -> None:
     http.get(WHOAMI, json={"name": "learner"})
 
@@ -236,7 +264,7 @@ def test_01_2_printing_it_shows_no_token(lesson: SimpleNamespace) -> None:
 FULL = {
     "type": "user",
     "name": "learner",
-    "emailVerified": True,
+    "emailVerified": False,
     "auth": {"type": "access_token", "accessToken": {"displayName": "notebook", "role": "read"}},
 }
 
@@ -246,7 +274,7 @@ def test_01_3_it_returns_the_identity(lesson: SimpleNamespace, http: Any) -> Non
 
     identity = lesson.who_am_i(FAKE, HUB)
 
-    due = lesson.Identity("learner", "read", "notebook", True)
+    due = lesson.Identity("learner", "read", "notebook", False)
     assert identity == due, wrong(
         "wrong-identity",
         seen=f"for the answer {FULL} you returned {identity!r}",
@@ -281,6 +309,20 @@ def test_01_3_the_address_holds_no_token(lesson: SimpleNamespace, http: Any) -> 
         seen="the address of the request holds the token",
         due="the token only in the header: addresses are logged everywhere",
         read='"How a token travels", its first paragraph',
+    )
+
+
+def test_01_3_it_asks_the_hub_it_was_given(lesson: SimpleNamespace, http: Any) -> None:
+    http.get("http://another.test/api/whoami-v2", json=FULL | {"name": "another"})
+
+    error_or_none = _error(lambda: lesson.who_am_i(FAKE, "http://another.test"))
+
+    asked = [call.request.url for call in http.calls]
+    assert asked == ["http://another.test/api/whoami-v2"], wrong(
+        "another-address",
+        seen=f"for hub_url http://another.test you asked {asked[0] if asked else error_or_none}",
+        due="GET {hub_url}/api/whoami-v2: the Hub is given by the caller",
+        read='"Exercise 01-3", its first lines',
     )
 
 
@@ -404,7 +446,7 @@ def test_01_3_errors_hold_nothing_secret(lesson: SimpleNamespace, http: Any) -> 
         due="a sentence of your own: the text of an error of requests may quote headers",
         read='"Exercise 01-3", the last rule',
     )
-    assert FAKE not in "".join(traceback.format_exception(error)), wrong(
+    assert not _tells(error), wrong(
         "chained-error",
         seen="the error of requests is chained to yours, and its text or its request holds the token",
         due="raise ... from None, so that a traceback or an error collector does not show it",
@@ -418,7 +460,7 @@ def test_01_3_no_answer_makes_an_error_tell_the_token(lesson: SimpleNamespace, h
 
     error = _error(lambda: lesson.who_am_i(FAKE, HUB))
 
-    assert FAKE not in f"{error!r} {error.args} {vars(error)}", wrong(
+    assert not _tells(error), wrong(
         "error-tells-token",
         seen=f"on an answer with {status} the text or an attribute of your {type(error).__name__} holds the token",
         due="an error that says what happened and what to do next, without the token",
@@ -456,8 +498,7 @@ def test_01_3_a_broken_token_does_not_show_itself(lesson: SimpleNamespace, http:
     error = _error(lambda: lesson.who_am_i(FAKE + "\nrest", HUB))
 
     allowed = (lesson.InvalidToken, lesson.HubUnreachable)
-    told = "".join(traceback.format_exception(error)) if isinstance(error, allowed) else FAKE
-    assert FAKE not in told, wrong(
+    assert isinstance(error, allowed) and not _tells(error), wrong(  # noqa: PT018 - one problem, one message
         "broken-token-shown",
         seen=f"with a line break in the token you {_ended(error, secret=True)}",
         due="InvalidToken (or HubUnreachable) from None: Python raises a ValueError whose text quotes the whole token",
@@ -567,6 +608,20 @@ def test_01_4_only_env_is_read(lesson: SimpleNamespace, monkeypatch: pytest.Monk
     )
 
 
+@pytest.mark.parametrize("refused", [True, False], ids=["refused", "answered"])
+def test_01_4_the_text_is_judged_before_the_answer(lesson: SimpleNamespace, refused: bool) -> None:
+    outcome = lesson.InvalidToken("refused") if refused else lesson.Identity("learner", email_verified=False)
+
+    steps = _steps(lesson, outcome, {"HF_TOKEN": PLAUSIBLE + "\n"})
+
+    assert steps == [lesson.SET_TOKEN, lesson.CALL_WHOAMI], wrong(
+        "answer-before-text",
+        seen=f"with a line break after the token, and {type(outcome).__name__}, you {_returned(steps)}",
+        due="[SET_TOKEN, CALL_WHOAMI]: the first row that applies counts; token_problem rejects this text",
+        read='the second row of the table in "Exercise 01-4"',
+    )
+
+
 # --- how things are told ------------------------------------------------------------------------------------
 
 
@@ -592,6 +647,17 @@ def _steps(lesson: SimpleNamespace, outcome: object, env: dict[str, str]) -> Any
 
 def _returned(value: object) -> str:
     return f"raised {value!r}" if isinstance(value, Exception) else f"returned {value!r}"
+
+
+def _tells(error: BaseException | None) -> bool:
+    """Whether an error collector would find the token: in a text, an attribute, a request, or a chained error."""
+    if error is None:
+        return False
+    held = [*error.args, *vars(error).values()]
+    requests_held = [getattr(item, "request", None) for item in (error, *held)]
+    headers = [str(getattr(item, "headers", "")) for item in (*held, *requests_held)]
+    chained = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return any(FAKE in text for text in (f"{error!r} {error} {held}", *headers)) or _tells(chained)
 
 
 def _holds_part(text: str, secret: str) -> bool:

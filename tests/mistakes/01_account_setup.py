@@ -69,13 +69,13 @@ def token_problem(text):
 
 # %% 01-1 wrong: misses-an-organisation-token
 def token_problem(text):
-    if any(c.isspace() or c in QUOTES for c in text) or len(set(text[3:])) == 1 or "your_" in text:
+    if any(c.isspace() or c in QUOTES for c in text) or len(set(text[3:])) == 1 or "your_" in text or "..." in text or "<" in text:
         return "white space, quotes or a placeholder"
     return None if text.startswith(("hf_", "api_org_")) and len(text) >= 37 else "wrong"
 
 # %% 01-1 wrong: misses-another-prefix
 def token_problem(text):
-    if any(c.isspace() or c in QUOTES for c in text) or len(set(text[3:])) == 1 or "your_" in text:
+    if any(c.isspace() or c in QUOTES for c in text) or len(set(text[3:])) == 1 or "your_" in text or "..." in text or "<" in text:
         return "white space, quotes or a placeholder"
     if text.startswith("api_org_"):
         return "organisation"
@@ -83,28 +83,100 @@ def token_problem(text):
 
 # %% 01-1 wrong: misses-its-end-cut-off
 def token_problem(text):
-    if any(c.isspace() or c in QUOTES for c in text) or len(set(text[3:])) == 1 or "your_" in text:
+    if any(c.isspace() or c in QUOTES for c in text) or len(set(text[3:])) == 1 or "your_" in text or "..." in text or "<" in text:
         return "white space, quotes or a placeholder"
     return None if text.startswith("hf_") else "wrong prefix"
 
 # %% 01-1 wrong: not-a-sentence
 def token_problem(text):
-    good = text.startswith("hf_") and len(text) >= 37 and "your_" not in text and len(set(text[3:])) > 1
+    good = text.startswith("hf_") and len(text) >= 37 and "your_" not in text and "..." not in text and "<" not in text and len(set(text[3:])) > 1
     return None if good and not any(c.isspace() or c in QUOTES for c in text) else False
+
+# %% 01-1 wrong: misses-a-tab-after-it
+def token_problem(text):
+    if not text.strip() or any(c in " \n" or c in "'\u201d`" for c in text):
+        return "nothing, white space or quotes"
+    if len(set(text[3:])) == 1 or "your_" in text or "..." in text or "<" in text:
+        return "placeholder"
+    if text.startswith("api_org_"):
+        return "organisation"
+    if not text.startswith("hf_"):
+        return "prefix"
+    return "short" if len(text) < 37 else None
+
+# %% 01-1 wrong: misses-a-backtick
+def token_problem(text):
+    if not text.strip() or any(c.isspace() or c in "'\u201d" for c in text):
+        return "nothing, white space or quotes"
+    if len(set(text[3:])) == 1 or "your_" in text or "..." in text or "<" in text:
+        return "placeholder"
+    if text.startswith("api_org_"):
+        return "organisation"
+    if not text.startswith("hf_"):
+        return "prefix"
+    return "short" if len(text) < 37 else None
+
+# %% 01-1 wrong: misses-a-row-of-zeros
+def token_problem(text):
+    if not text.strip() or any(c.isspace() or c in "'\u201d`" for c in text):
+        return "nothing, white space or quotes"
+    if "xxxx" in text or "your_" in text or "..." in text or "<" in text:
+        return "placeholder"
+    if text.startswith("api_org_"):
+        return "organisation"
+    if not text.startswith("hf_"):
+        return "prefix"
+    return "short" if len(text) < 37 else None
+
+# %% 01-1 wrong: misses-three-dots
+def token_problem(text):
+    if not text.strip() or any(c.isspace() or c in "'\u201d`" for c in text):
+        return "nothing, white space or quotes"
+    if len(set(text[3:])) == 1 or "your_" in text or "<" in text:
+        return "placeholder"
+    if text.startswith("api_org_"):
+        return "organisation"
+    if not text.startswith("hf_"):
+        return "prefix"
+    return "short" if len(text) < 37 else None
+
+# %% 01-1 wrong: misses-an-angle-bracket
+def token_problem(text):
+    if not text.strip() or any(c.isspace() or c in "'\u201d`" for c in text):
+        return "nothing, white space or quotes"
+    if len(set(text[3:])) == 1 or "your_" in text or "..." in text:
+        return "placeholder"
+    if text.startswith("api_org_"):
+        return "organisation"
+    if "hf_" not in text and not text.startswith("hf_"):
+        return "prefix"
+    return "short" if len(text) < 37 else None
+
+# %% 01-1 wrong: misses-its-last-character-cut-off
+def token_problem(text):
+    if not text.strip() or any(c.isspace() or c in "'\u201d`" for c in text):
+        return "nothing, white space or quotes"
+    if len(set(text[3:])) == 1 or "your_" in text or "..." in text or "<" in text:
+        return "placeholder"
+    if text.startswith("api_org_"):
+        return "organisation"
+    if not text.startswith("hf_"):
+        return "prefix"
+    return "short" if len(text) < 36 else None
 
 # %% 01-1 wrong: quotes-the-text
 def token_problem(text):
-    good = text.startswith("hf_") and len(text) >= 37 and "your_" not in text and len(set(text[3:])) > 1
+    good = text.startswith("hf_") and len(text) >= 37 and "your_" not in text and "..." not in text and "<" not in text and len(set(text[3:])) > 1
     return None if good and not any(c.isspace() or c in QUOTES for c in text) else f"{text} is not a token"
 
 # %% 01-1 wrong: one-sentence-for-two
 def token_problem(text):
-    good = text.startswith("hf_") and len(text) >= 37 and "your_" not in text and len(set(text[3:])) > 1
+    good = text.startswith("hf_") and len(text) >= 37 and "your_" not in text and "..." not in text and "<" not in text and len(set(text[3:])) > 1
     return None if good and not any(c.isspace() or c in QUOTES for c in text) else "this is not a token"
 
 # %% 01-1 wrong: quotes-the-text
 def token_problem(text):
-    good = text.startswith("hf_") and len(text) >= 37 and "your_" not in text and len(set(text[3:])) > 1
+    good = text.startswith("hf_") and len(text) >= 37 and "your_" not in text and "..." not in text and "<" not in text and len(set(text[3:])) > 1
     return None if good and not any(c.isspace() or c in QUOTES for c in text) else f"it ends in {text[-4:]}"
 
 # %% 01-1 wrong: wrong-order
@@ -119,7 +191,7 @@ def token_problem(text):
         return "cut short"
     if any(c in QUOTES for c in text):
         return "quotes"
-    if len(set(text[3:])) == 1 or "your_" in text:
+    if len(set(text[3:])) == 1 or "your_" in text or "..." in text or "<" in text:
         return "placeholder"
     return None if text.startswith("hf_") else "prefix"
 
@@ -201,6 +273,14 @@ class BearerAuth(AuthBase):
         return request
     def __repr__(self):
         return f"BearerAuth(...{self.token[-4:]})"
+
+# %% 01-2 wrong: shared-token
+class BearerAuth(AuthBase):
+    def __init__(self, token):
+        BearerAuth.token = token
+    def __call__(self, request):
+        request.headers["Authorization"] = f"Bearer {self.token}"
+        return request
 
 # %% 01-2 right: a dataclass that hides its field
 from dataclasses import dataclass, field
@@ -375,6 +455,39 @@ def who_am_i(token, hub_url):
     access = body.get("auth", {}).get("accessToken", {})
     return Identity(body["name"], access.get("role", "unknown"), access.get("displayName", ""), body.get("emailVerified"))
 
+# %% 01-3 wrong: error-tells-token
+def who_am_i(token, hub_url):
+    try:
+        answer = requests.get(f"{hub_url}/api/whoami-v2", auth=BearerAuth(token), timeout=10, allow_redirects=False)
+        body = answer.json() if answer.status_code == 200 else {}
+    except requests.RequestException:
+        raise HubUnreachable("no answer") from None
+    except ValueError:
+        raise InvalidToken("a line break in it") from None
+    if answer.status_code == 401:
+        raise InvalidToken("refused", answer)
+    if answer.status_code != 200:
+        raise HubUnreachable("no answer")
+    access = body.get("auth", {}).get("accessToken", {})
+    return Identity(body["name"], access.get("role", "unknown"), access.get("displayName", ""), body.get("emailVerified"))
+
+# %% 01-3 wrong: another-address
+def who_am_i(token, hub_url):
+    hub_url = "http://hub.test"
+    try:
+        answer = requests.get(f"{hub_url}/api/whoami-v2", auth=BearerAuth(token), timeout=10, allow_redirects=False)
+        body = answer.json() if answer.status_code == 200 else {}
+    except requests.RequestException:
+        raise HubUnreachable("no answer") from None
+    except ValueError:
+        raise InvalidToken("a line break in it") from None
+    if answer.status_code == 401:
+        raise InvalidToken("refused")
+    if answer.status_code != 200:
+        raise HubUnreachable("no answer")
+    access = body.get("auth", {}).get("accessToken", {})
+    return Identity(body["name"], access.get("role", "unknown"), access.get("displayName", ""), body.get("emailVerified"))
+
 # %% 01-3 wrong: prints-token
 def who_am_i(token, hub_url):
     try:
@@ -495,6 +608,17 @@ import os
 def setup_steps(identity_or_error, env):
     token = env.get("HF_TOKEN") or os.environ.get("HF_TOKEN", "")
     if not token.strip() or isinstance(identity_or_error, InvalidToken):
+        return [CREATE_TOKEN, SET_TOKEN, CALL_WHOAMI]
+    if token_problem(token):
+        return [SET_TOKEN, CALL_WHOAMI]
+    if not isinstance(identity_or_error, Identity):
+        return [CALL_WHOAMI]
+    return [VERIFY_EMAIL] if identity_or_error.email_verified is False else []
+
+# %% 01-4 wrong: answer-before-text
+def setup_steps(identity_or_error, env):
+    token = env.get("HF_TOKEN", "").strip()
+    if not token or isinstance(identity_or_error, InvalidToken):
         return [CREATE_TOKEN, SET_TOKEN, CALL_WHOAMI]
     if token_problem(token):
         return [SET_TOKEN, CALL_WHOAMI]
