@@ -32,7 +32,7 @@ class Card:
         return (
             f'<div style="border-left:4px solid {self._colour};padding:0.2em 0.8em">'
             f"<b>{html.escape(self._head)}</b>"
-            f'<pre style="white-space:pre-wrap;margin:0.3em 0">{html.escape(self._body)}</pre></div>'
+            f'<pre style="white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere;margin:0.3em 0">{html.escape(self._body)}</pre></div>'
         )
 
 

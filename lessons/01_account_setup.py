@@ -153,7 +153,7 @@ def token_problem(text: str) -> str | None:
 check("01-1")
 
 # %% [markdown]
-# Try it on something of your own. **Predict** what it says to each, then run.
+# Four texts, the last a plausible token. **Predict** what it says to each, then run. Add one of your own.
 
 # %%
 with needs("01-1"):
