@@ -191,7 +191,9 @@ def _run_pytest(exercises: list[Exercise], lessons: dict[str, SimpleNamespace], 
         )
     files = sorted({str(test_file(exercise)) for exercise in exercises})
     by_id = {exercise.id: exercise for exercise in exercises}
+    # Without confcutdir pytest would look through every folder above the course, a person's home among them.
     options = ["--assert=plain", "--noconftest", "--capture=no", f"--rootdir={ROOT}", "-c", os.devnull]
+    options += [f"--confcutdir={ROOT / 'tests'}"]
     options += [word for name in _SWITCHED_OFF for word in ("-p", f"no:{name}")]
     runner = _Runner(lessons, verdicts, by_id)
     with _quiet_pytest():

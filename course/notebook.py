@@ -16,6 +16,8 @@ from course.learner import from_kernel, written_in_kernel
 from course.progress import SYMBOLS
 from course.reveal import read_rule
 
+# JupyterLab would break the lines of a <pre> in the middle of a word.
+_WRAPPED = "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere;margin:0.3em 0"
 _COLOURS = {"right": "#1a7f37", "wrong": "#b42318", "todo": "#6e7781"}
 
 
@@ -32,7 +34,7 @@ class Card:
         return (
             f'<div style="border-left:4px solid {self._colour};padding:0.2em 0.8em">'
             f"<b>{html.escape(self._head)}</b>"
-            f'<pre style="white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere;margin:0.3em 0">{html.escape(self._body)}</pre></div>'
+            f'<pre style="{_WRAPPED}">{html.escape(self._body)}</pre></div>'
         )
 
 

@@ -1,6 +1,7 @@
 """What a check says when something is wrong: in order, with the traffic, without secrets, in time."""
 
 import dataclasses
+import os
 import threading
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from course import limit
 from course.checks import judge, run_checks
-from course.exercises import LessonError, find_exercise
+from course.exercises import ROOT, LessonError, find_exercise
 from course.isolation import no_input
 from course.learner import from_notebooks
 from course.limit import TimeLimit, limited
@@ -85,6 +86,18 @@ def test_input_in_an_answer_waits_for_nobody(learners_folder: Path) -> None:
         told = message(learners_folder, "def token_problem(text):\n    return input()", "01-1")
 
     assert "EOFError" in told
+
+
+def test_a_check_looks_at_no_folder_above_the_course(learners_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer(learners_folder, WHO_AM_I, WHO_AM_I.source)
+    listed: list[str] = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path=".": (listed.append(str(path)), scandir(path))[1])
+
+    run_checks([WHO_AM_I], from_notebooks(learners_folder))
+
+    assert listed
+    assert all(Path(path).is_relative_to(ROOT) for path in listed)
 
 
 def test_an_exercise_without_a_check_is_a_defect_and_not_right(learners_folder: Path) -> None:
