@@ -4,6 +4,7 @@ import dataclasses
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,12 +93,17 @@ def test_a_check_looks_at_no_folder_above_the_course(learners_folder: Path, monk
     answer(learners_folder, WHO_AM_I, WHO_AM_I.source)
     listed: list[str] = []
     scandir = os.scandir
-    monkeypatch.setattr(os, "scandir", lambda path=".": (listed.append(str(path)), scandir(path))[1])
+
+    def noting(path: str = ".") -> Any:
+        listed.append(str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", noting)
 
     run_checks([WHO_AM_I], from_notebooks(learners_folder))
 
-    assert listed
-    assert all(Path(path).is_relative_to(ROOT) for path in listed)
+    assert str(ROOT / "tests") in listed
+    assert not {str(folder) for folder in ROOT.parents} & set(listed)
 
 
 def test_an_exercise_without_a_check_is_a_defect_and_not_right(learners_folder: Path) -> None:
