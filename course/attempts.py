@@ -5,10 +5,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from course.checks import UNREADABLE, Verdict
+from course.checks import ELSEWHERE, UNREADABLE, Verdict
 
 FILE_NAME = ".progress.jsonl"
-_NO_ATTEMPT = {"syntax", UNREADABLE}  # a slip of the keyboard is no attempt at the exercise
+_NO_ATTEMPT = {"syntax", UNREADABLE, ELSEWHERE}  # a slip of the keyboard is no attempt at the exercise
 
 
 @dataclass(frozen=True)

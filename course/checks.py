@@ -6,12 +6,13 @@ asks for the fixture `lesson`, the learner's names as attributes. Its assertions
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import pytest
 
@@ -21,7 +22,10 @@ from course.isolation import unpatched
 from course.limit import TimeLimit, learners_line
 from course.masking import mask
 
-UNREADABLE = "unreadable-notebook"  # the mistake of a file that is no notebook
+# Mistakes that every exercise can have.
+UNREADABLE = "unreadable-notebook"  # the file is no notebook
+ENDLESS = "endless"  # it did not end in time
+ELSEWHERE = "mistake-elsewhere"  # right by itself, but it uses an exercise that is not
 State = Literal["todo", "wrong", "right"]
 TEST_NAME = re.compile(r"^test_(\d\d)_(\d+)_")
 
@@ -80,7 +84,10 @@ class Unfinished(Exception):
         self.verdict = verdict
 
 
-Source = Callable[[Exercise], dict[str, Any]]  # the names to test an exercise with; raises Unfinished
+class Source(Protocol):
+    """Gives the names to test an exercise with. alone: with our solutions of all others. Raises Unfinished."""
+
+    def __call__(self, exercise: Exercise, alone: bool = False) -> dict[str, Any]: ...
 
 
 def run_checks(exercises: Iterable[Exercise], source: Source) -> dict[str, Verdict]:
@@ -88,6 +95,14 @@ def run_checks(exercises: Iterable[Exercise], source: Source) -> dict[str, Verdi
     if not __debug__:
         raise CourseError("The checks are assertions, and this Python leaves them out. Unset PYTHONOPTIMIZE, drop -O.")
     wanted = list(exercises)
+    verdicts = _verdicts(wanted, source)
+    wrong_ones = [e for e in wanted if verdicts[e.id].state == "wrong" and verdicts[e.id].mistake != ENDLESS]
+    alone = _verdicts(wrong_ones, partial(source, alone=True))
+    innocent = [exercise for exercise in wrong_ones if alone[exercise.id].state == "right"]
+    return verdicts | {exercise.id: _elsewhere(exercise, verdicts[exercise.id]) for exercise in innocent}
+
+
+def _verdicts(wanted: list[Exercise], source: Source) -> dict[str, Verdict]:
     verdicts: dict[str, Verdict] = {}
     lessons: dict[str, SimpleNamespace] = {}
     for exercise in wanted:
@@ -100,6 +115,15 @@ def run_checks(exercises: Iterable[Exercise], source: Source) -> dict[str, Verdi
     return {exercise.id: verdicts[exercise.id] for exercise in wanted}
 
 
+def _elsewhere(exercise: Exercise, verdict: Verdict) -> Verdict:
+    text = _in_order(
+        f"{exercise.name} is right by itself, but it uses another exercise of this notebook, and that one is wrong",
+        f"mend the other one first: make check NB={exercise.lesson[:2]} shows which",
+        f"what went wrong together:\n{verdict.message}",
+    )
+    return Verdict(exercise.id, "wrong", ELSEWHERE, text)
+
+
 def todo(exercise: Exercise, seen: str | None = None) -> Verdict:
     """The verdict on an exercise that nobody has begun."""
     return Verdict(exercise.id, "todo", None, seen or f"{exercise.name} is still the stub: write it, then check again.")
@@ -108,13 +132,13 @@ def todo(exercise: Exercise, seen: str | None = None) -> Verdict:
 def judge(exercise: Exercise, error: BaseException) -> Verdict:
     """The verdict on an exercise whose check ended with `error`."""
     if isinstance(error, NotImplementedError) and f"Exercise {exercise.id}" in str(error):
-        where = learners_line(error.__traceback__)
+        where = learners_line(error.__traceback__) or "a line that we cannot name"
         return todo(exercise, f"{exercise.name} is begun; a part of it still raises NotImplementedError, at {where}")
     mistake, text = None, str(error)
     if isinstance(error, AssertionError) and error.args and isinstance(error.args[0], wrong):
         mistake = error.args[0].mistake
     elif isinstance(error, TimeLimit):
-        mistake, text = "endless", _endless(exercise, error)
+        mistake, text = ENDLESS, _endless(exercise, error)
     else:
         text = _crashed(exercise, error)
     return Verdict(exercise.id, "wrong", mistake, mask("\n".join([text, *getattr(error, "__notes__", [])])))

@@ -2,15 +2,15 @@
 
 import ast
 import linecache
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
-from course.checks import UNREADABLE, Source, Unfinished, Verdict, todo
+from course.checks import ENDLESS, UNREADABLE, Source, Unfinished, Verdict, todo
 from course.definitions import (
     BrokenCell,
+    Definition,
     Definitions,
     UnreadableNotebook,
     bodies,
@@ -36,42 +36,42 @@ def from_notebooks(folder: Path) -> Source:
     So whatever a learner has not begun, except the exercise under test, comes from the solution.
     """
 
-    def source(exercise: Exercise) -> dict[str, Any]:
+    def source(exercise: Exercise, alone: bool = False) -> dict[str, Any]:
         try:
             theirs = definitions(read_cells(folder / f"{exercise.lesson}.ipynb"), f"{exercise.lesson}.ipynb")
         except UnreadableNotebook as error:
             raise Unfinished(Verdict(exercise.id, "wrong", UNREADABLE, str(error))) from None
         _refuse_unfinished(exercise, theirs)
         try:
-            return limited(lambda: _overlay(exercise, theirs))
+            return limited(lambda: _overlay(exercise, theirs, alone))
         except TimeLimit as error:
             message = f"Seen:  the notebook's own definitions were {error}\nDue:   they are made at once"
-            raise Unfinished(Verdict(exercise.id, "wrong", "endless", message)) from None
+            raise Unfinished(Verdict(exercise.id, "wrong", ENDLESS, message)) from None
 
     return source
 
 
 @contextmanager
-def from_kernel(exercise: Exercise, user_namespace: dict[str, Any]) -> Iterator[Source]:
+def from_kernel(user_namespace: dict[str, Any]) -> Iterator[Source]:
     """Names as a kernel holds them. What is not begun is lent from the solution, and taken back on leaving.
 
-    Only the lesson's unfinished exercises and missing helpers are lent: nothing of the learner's is replaced for good.
+    So a check changes nothing in the kernel.
     """
-    lesson = lesson_definitions(find_lesson(exercise.lesson))
-    lent = {name for name in _names(lesson) if name != exercise.name and _open(user_namespace.get(name))}
     before = dict(user_namespace)
 
-    def source(exercise: Exercise) -> dict[str, Any]:
+    def source(exercise: Exercise, alone: bool = False) -> dict[str, Any]:
         if exercise.name not in before:
             raise Unfinished(todo(exercise, _NOT_RUN.format(exercise.name)))
-        if _is_stub(before[exercise.name]):
+        if _is_open(before[exercise.name], exercise.name, all):
             raise Unfinished(todo(exercise, _STUB_IN_KERNEL.format(exercise.name)))
+        lesson = find_lesson(exercise.lesson)
+        others = {other.name for other in lesson.exercises} - {exercise.name}
+        lent = {name for name in others if alone or _is_open(before.get(name), name, any)}
+        execute(lesson_definitions(lesson), user_namespace)
+        user_namespace.update({name: value for name, value in before.items() if name not in lent})
         return user_namespace
 
     try:
-        if lent:
-            execute(lesson, user_namespace)
-            user_namespace.update({name: value for name, value in before.items() if name not in lent})
         yield source
     finally:
         for name in set(user_namespace) - set(before):
@@ -91,15 +91,14 @@ def _refuse_unfinished(exercise: Exercise, theirs: Definitions) -> None:
         raise Unfinished(todo(exercise))
 
 
-def _overlay(exercise: Exercise, theirs: Definitions) -> dict[str, Any]:
+def _overlay(exercise: Exercise, theirs: Definitions, alone: bool) -> dict[str, Any]:
     namespace = new_namespace(f"lesson_{exercise.lesson}")
     lesson = find_lesson(exercise.lesson)
     execute(lesson_definitions(lesson), namespace)
     namespace.pop(exercise.name)
+    others = [other.name for other in lesson.exercises if other.id != exercise.id]
     unfinished = [
-        other.name
-        for other in lesson.exercises
-        if other.id != exercise.id and (node := theirs.defining(other.name)) and any(map(is_stub, bodies(node)))
+        name for name in others if alone or ((node := theirs.defining(name)) and any(map(is_stub, bodies(node))))
     ]
     failed = execute(theirs, namespace, without=unfinished)
     if exercise.name not in namespace:
@@ -119,31 +118,6 @@ def _syntax(cell: BrokenCell) -> str:
     )
 
 
-def _open(value: Any) -> bool:
-    return value is None or any("NotImplementedError" in code.co_names and _marked(code) for code in _codes(value))
-
-
-def _is_stub(value: Any) -> bool:
-    codes = list(_codes(value))
-    return bool(codes) and all("NotImplementedError" in code.co_names and _marked(code) for code in codes)
-
-
-def _marked(code: CodeType) -> bool:
-    return any(isinstance(constant, str) and constant.startswith("Exercise ") for constant in code.co_consts)
-
-
-def _codes(value: Any) -> Iterator[CodeType]:
-    members: list[Any] = list(vars(value).values()) if isinstance(value, type) else [value]
-    for member in members:
-        code = getattr(member, "__code__", None)
-        if isinstance(code, CodeType):
-            yield code
-
-
-def _names(lesson: Definitions) -> list[str]:
-    return [s.name for s, _ in lesson.statements if hasattr(s, "name")]
-
-
 def written_in_notebook(folder: Path, exercise: Exercise) -> str:
     """The learner's definition of `exercise` in a notebook of `folder`, in one normal form; "" without one."""
     try:
@@ -155,7 +129,18 @@ def written_in_notebook(folder: Path, exercise: Exercise) -> str:
 
 def written_in_kernel(value: Any, name: str) -> str:
     """The same for a function or class of a running kernel, whose cells Python remembers."""
-    code = next(_codes(value), None)
+    node = _node(value, name)
+    return ast.unparse(node) if node else repr(value)
+
+
+def _is_open(value: Any, name: str, how_many: Callable[[Iterable[bool]], bool]) -> bool:
+    """Whether all, or any, of the bodies of a kernel's function or class are the stub's."""
+    node = _node(value, name)
+    return node is not None and how_many(map(is_stub, bodies(node)))
+
+
+def _node(value: Any, name: str) -> Definition | None:
+    members = vars(value).values() if isinstance(value, type) else [value]
+    code = next((member.__code__ for member in members if hasattr(member, "__code__")), None)
     source = "".join(linecache.getlines(code.co_filename)) if code else ""
-    node = definitions([source], "kernel").defining(name)
-    return ast.unparse(node) if node else repr(code.co_code if code else value)
+    return definitions([source], "kernel").defining(name)

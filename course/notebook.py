@@ -56,7 +56,7 @@ def check(exercise_id: str) -> Card:
     """Check exercise `exercise_id` as it is defined in this kernel, and say what is right, wrong and why."""
     exercise = find_exercise(exercise_id)
     namespace = _user_namespace()
-    with from_kernel(exercise, namespace) as source:
+    with from_kernel(namespace) as source:
         verdict = run_checks([exercise], source)[exercise.id]
     Attempts(Path.cwd()).record(verdict, written_in_kernel(namespace.get(exercise.name), exercise.name))
     return Card(*_told(exercise, verdict), _COLOURS[verdict.state])

@@ -4,6 +4,7 @@ import json
 import subprocess
 import time
 import urllib.request
+from contextlib import suppress
 
 TOKEN = "fake-jupyter-token"
 DEADLINE_SECONDS = 60.0
@@ -22,6 +23,7 @@ def wait_for_status(port: int, process: subprocess.Popen[str]) -> dict[str, obje
         try:
             return status(port, TOKEN)
         except OSError:
-            time.sleep(0.05)  # a poll with a deadline: the server opens its port when it is ready
+            with suppress(subprocess.TimeoutExpired):  # asked again soon, unless it has ended
+                process.wait(0.05)
     process.kill()
     raise AssertionError(f"JupyterLab did not answer:\n{process.communicate()[0]}")

@@ -187,6 +187,17 @@ def test_an_untouched_earlier_exercise_is_filled_in(learners_folder: Path) -> No
     assert verdict(learners_folder, "01-4").state == "right"  # it calls token_problem, which is still the stub
 
 
+def test_a_right_answer_that_uses_a_wrong_one_is_told_so(learners_folder: Path) -> None:
+    auth, who_am_i = find_exercise("01-2"), find_exercise("01-3")
+    answer(learners_folder, auth, auth.source.replace("        return request\n", ""))
+    answer(learners_folder, who_am_i, who_am_i.source)
+
+    found = verdict(learners_folder, "01-3")
+
+    assert found.mistake == "mistake-elsewhere"
+    assert verdict(learners_folder, "01-2").mistake == "no-return"
+
+
 def test_a_class_of_which_one_method_is_written_is_begun(learners_folder: Path) -> None:
     source = find_exercise("01-2").source.replace(
         'return "BearerAuth(hidden)"', 'raise NotImplementedError("Exercise 01-2")'

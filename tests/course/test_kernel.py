@@ -1,5 +1,7 @@
 """`check`, `hint`, `solution` and `needs` on what a kernel holds."""
 
+import linecache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,14 @@ from course.definitions import execute, lesson_definitions
 from course.exercises import find_exercise, find_lesson
 
 FIRST = find_exercise("01-1")
+_cells = count()
+
+
+def run_cell(source: str, namespace: dict[str, Any]) -> None:
+    """Run `source` as a kernel does: under a file name whose lines Python can look up."""
+    filename = f"kernel/ipykernel_1/{next(_cells)}.py"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    exec(compile(source, filename, "exec"), namespace)  # noqa: S102
 
 
 @pytest.fixture
@@ -19,7 +29,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     lesson = find_lesson("01")
     execute(lesson_definitions(lesson), namespace)
     for exercise in lesson.exercises:
-        exec(exercise.stub, namespace)  # noqa: S102
+        run_cell(exercise.stub, namespace)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(notebook, "_user_namespace", lambda: namespace)
     return namespace
@@ -30,13 +40,13 @@ def test_a_stub_is_todo(kernel: dict[str, Any]) -> None:
 
 
 def test_a_right_answer_is_explained(kernel: dict[str, Any]) -> None:
-    exec(FIRST.source, kernel)  # noqa: S102
+    run_cell(FIRST.source, kernel)
 
     assert FIRST.explanation in repr(notebook.check("01-1"))
 
 
 def test_what_is_not_begun_is_lent_and_taken_back(kernel: dict[str, Any]) -> None:
-    exec(find_exercise("01-4").source, kernel)  # noqa: S102
+    run_cell(find_exercise("01-4").source, kernel)
     before = dict(kernel)
 
     told = repr(notebook.check("01-4"))
@@ -53,7 +63,7 @@ def test_an_exercise_whose_cell_was_not_run_is_todo(kernel: dict[str, Any]) -> N
 
 
 def test_a_wrong_answer_is_a_card_in_text_and_html(kernel: dict[str, Any]) -> None:
-    exec("def token_problem(text): return '<b>no</b>'", kernel)  # noqa: S102
+    run_cell("def token_problem(text): return '<b>no</b>'", kernel)
 
     card = notebook.check("01-1")
 
@@ -71,7 +81,7 @@ def test_hints_go_on_and_stop_at_the_last(kernel: dict[str, Any], monkeypatch: p
 
 def test_a_solution_opens_after_success(kernel: dict[str, Any]) -> None:
     closed = repr(notebook.solution("01-1"))
-    exec(FIRST.source, kernel)  # noqa: S102
+    run_cell(FIRST.source, kernel)
     notebook.check("01-1")
 
     assert "still closed" in closed
@@ -99,3 +109,13 @@ def test_needs_names_the_exercise_that_is_open(capsys: pytest.CaptureFixture[str
 
 def test_a_misspelt_exercise_is_a_card(kernel: dict[str, Any]) -> None:
     assert "There is no exercise '01-99'" in repr(notebook.check("01-99"))
+
+
+def test_a_right_answer_that_uses_a_wrong_one_is_told_so(kernel: dict[str, Any]) -> None:
+    no_return = find_exercise("01-2").source.replace("        return request\n", "")
+    run_cell(no_return, kernel)
+    run_cell(find_exercise("01-3").source, kernel)
+
+    told = repr(notebook.check("01-3"))
+
+    assert "who_am_i is right by itself" in told
