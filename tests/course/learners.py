@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from course.exercises import ROOT, Exercise, all_lessons
+from course.exercises import ROOT, Exercise, all_lessons, find_exercise
 
 _BLOCK = re.compile(r"^# %% (?P<id>\d\d-\d+) (?P<state>wrong|right): (?P<name>.+)\n", re.MULTILINE)
 
@@ -28,9 +28,19 @@ def answers() -> list[Answer]:
         text = path.read_text(encoding="utf-8")
         marks = list(_BLOCK.finditer(text))
         for mark, after in zip(marks, [*marks[1:], None], strict=True):
-            code = text[mark.end() : after.start() if after else len(text)].strip("\n")
+            block = text[mark.end() : after.start() if after else len(text)].strip("\n")
+            code = _slipped(find_exercise(mark["id"]).source, block) if block.startswith("# -") else block
             found.append(Answer(mark["id"], mark["state"], mark["name"], code))
     return found
+
+
+def _slipped(solution: str, slips: str) -> str:
+    """Our solution with each run of `# -` lines replaced by the run of `# +` lines below it."""
+    for slip in re.finditer(r"(?P<old>(?:^# -.*\n?)+)(?P<new>(?:^# \+.*\n?)*)", slips, re.MULTILINE):
+        old, new = (re.sub(r"^# [-+]", "", slip[side], flags=re.MULTILINE).rstrip("\n") for side in ("old", "new"))
+        assert solution.count(old) == 1, f"a slip must name one place of our solution: {old!r}"
+        solution = solution.replace(old, new)
+    return solution
 
 
 def blank_notebook(stem: str) -> dict[str, Any]:
