@@ -12,6 +12,7 @@ from starlette.routing import Route
 from course.sandbox.faults import failure
 from course.sandbox.identity import entity_id, whoami
 from course.sandbox.limits import Usage, bucket_of
+from course.sandbox.pages import page_routes
 from course.sandbox.permissions import (
     NO_CREDENTIALS,
     Refusal,
@@ -29,7 +30,7 @@ Gatekeeper = Callable[..., Refusal | None]
 
 
 def hub_app(world: World) -> Starlette:
-    """Left out: datasets, Spaces, search, uploads, discussions, pages, Xet storage, OAuth."""
+    """Left out: datasets, Spaces, search, uploads, discussions, most pages, Xet storage, OAuth."""
     model = "/api/models/{owner}/{name}"
     routes: list[tuple[str, Answerer]] = [
         ("/api/whoami-v2", who_am_i),
@@ -45,7 +46,8 @@ def hub_app(world: World) -> Starlette:
         ("/{path:path}", not_found),
     ]
     revoking = Route("/api/credentials/revoke", _limited(world, None), methods=["POST"])
-    return Starlette(routes=[revoking, *(Route(path, _limited(world, how)) for path, how in routes)])
+    api = (Route(path, _limited(world, how)) for path, how in routes)
+    return Starlette(routes=[revoking, *page_routes(world), *api])
 
 
 def cdn_app(world: World) -> Starlette:

@@ -71,7 +71,7 @@ def refuse_seeing(token: Token | None, repository: Repository, account: Account)
     if token is None:
         return no_such_repository(token)
     if repository.owner == account.organisation.name:
-        refusal = _refuse_by_policy(token, account)
+        refusal = refuse_by_policy(token, account)
         if refusal is not None:
             return refusal
     readable = _is_own(repository, account) and _may(token, READ_CONTENT, repository.owner, repository.id)
@@ -102,7 +102,7 @@ def refuse_writing(token: Token | None, repository: Repository, account: Account
     if token is None:
         return Refusal(401, NO_CREDENTIALS)
     if repository.owner == account.organisation.name:
-        refusal = _refuse_by_policy(token, account)
+        refusal = refuse_by_policy(token, account)
     writable = _is_own(repository, account) and _may(token, WRITE_CONTENT, repository.owner, repository.id)
     if refusal is None and not writable:
         refusal = Refusal(403, "Forbidden: this token cannot write to this repository.")
@@ -114,7 +114,7 @@ def refuse_inference(token: Token | None, account: Account, bill_to: str | None 
     if token is None:
         return Refusal(401, NO_CREDENTIALS)
     if bill_to == account.organisation.name:
-        refusal = _refuse_by_policy(token, account)
+        refusal = refuse_by_policy(token, account)
         if refusal is not None:
             return refusal
     member = bill_to in (None, account.name, account.organisation.name)
@@ -125,7 +125,7 @@ def refuse_inference(token: Token | None, account: Account, bill_to: str | None 
     return Refusal(403, f"{method} on behalf of {owner}")
 
 
-def _refuse_by_policy(token: Token, account: Account) -> Refusal | None:
+def refuse_by_policy(token: Token, account: Account) -> Refusal | None:
     """The organisation's word on this token. A decision about one token beats the general policy."""
     if token.approval in ("pending", "denied"):
         return Refusal(403, NEEDS_APPROVAL)

@@ -16,6 +16,7 @@ from course.sandbox.account import Account
 from course.sandbox.clock import Clock
 from course.sandbox.faults import Fault, Side
 from course.sandbox.hub import cdn_app, hub_app
+from course.sandbox.pages import TOKENS
 from course.sandbox.repositories import Repository
 from course.sandbox.router import router_app
 from course.sandbox.tokens import Scope as TokenScope
@@ -55,6 +56,11 @@ class Sandbox:
     @property
     def account(self) -> Account:
         return self._world.account
+
+    @property
+    def settings_url(self) -> str:
+        """The page "Access Tokens", for a browser on this machine."""
+        return f"{self.url}{TOKENS}"
 
     @property
     def clock(self) -> Clock:

@@ -127,7 +127,7 @@ def test_every_answer_of_the_hub_counts_down_its_bucket(hub: sandbox.Sandbox) ->
     hub.clock.freeze()
     answers = [whoami(hub, hub.tokens["read"]) for _ in range(2)]
     download = requests.head(f"{hub.url}/sandbox/haiku/resolve/main/README.md", timeout=5)
-    page = requests.get(f"{hub.url}/settings", timeout=5)
+    page = requests.get(f"{hub.url}/login", timeout=5)
 
     assert [answer.headers["RateLimit"] for answer in answers] == ['"api";r=999;t=300', '"api";r=998;t=300']
     assert answers[0].headers["RateLimit-Policy"] == '"fixed window";"api";q=1000;w=300'
