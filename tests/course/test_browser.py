@@ -16,6 +16,7 @@ from tests.course.jupyter import DEADLINE_SECONDS, TOKEN, wait_for_status
 STEM = "01_account_setup"
 WRONG = "def token_problem(text):\n    return text  # too simple"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
     pytest.mark.enable_socket,
