@@ -15,7 +15,7 @@ Power = Literal["reads", "changes", "spends"]
 class Permission:
     """One permission. id: as whoami names it. power: the worst that somebody can do with it.
 
-    on: where it can be ticked, of "repo" (models, datasets, Spaces), "user", "org" and "global" (everybody's).
+    on: where it can be ticked, of "repo" (models, datasets, Spaces), "user", "org" and "global" (no entity).
     held_by: classic roles ("read", "write") and OAuth scopes that can do the same.
     quoted: the label is the text of Hugging Face's page, not ours. source: "docs", "scanner" or "observed".
     """

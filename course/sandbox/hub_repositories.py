@@ -34,7 +34,7 @@ _RepositoryAnswerer = Callable[[World, Request, Repository], Awaitable[Response]
 def reading_routes() -> Routes:
     """Answered to HEAD and GET."""
     routes: Routes = []
-    for kind, prefix in reversed(PREFIXES.items()):  # models last: /datasets/{name}/resolve fits their pattern, too
+    for kind, prefix in PREFIXES.items():
         api = f"/api/{kind}s/{{owner}}/{{name}}"
         addresses: list[tuple[str, _Gatekeeper, _RepositoryAnswerer]] = [
             (f"{api}/auth-check", refuse_reading, auth_check),

@@ -99,7 +99,6 @@ def client(hub: sandbox.Sandbox, case: Case, token: dict[str, Any]) -> HfApi:
         {"notes.txt": File("notes.txt", b"some notes\n")},
         private=case.private,
         gated="auto" if case.gated else False,
-        granted=case.gated,
         kind=case.kind,
     )
     return HfApi(endpoint=hub.url, token=hub.token_store.issue("tried", **token).value)
@@ -221,6 +220,13 @@ def test_a_permission_is_held_where_it_can_be_ticked(permission: Any) -> None:
 
         assert rights.holds(held, permission.id, entity_type, name, Account())
         assert not rights.holds(empty, permission.id, entity_type, name, Account())
+
+
+def test_who_may_write_a_repository_may_read_it() -> None:
+    writer = token("fineGrained", Scope("model", "learner/notes", ("repo.write",)))
+
+    assert rights.holds(writer, "repo.content.read", "model", "learner/notes", Account())
+    assert not rights.holds(writer, "repo.content.read", "model", "learner/other", Account())
 
 
 @pytest.mark.parametrize(
