@@ -18,7 +18,10 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True)
 class Scope:
-    """Permissions on one entity. entity_type: "user", "org" or "model"; entity_name: "learner", "learner/notes"."""
+    """Permissions on one entity.
+
+    entity_type: "user", "org", "model", "dataset" or "space". entity_name: "learner", "learner/notes".
+    """
 
     entity_type: str
     entity_name: str
@@ -73,6 +76,7 @@ class TokenStore:
         display_name: str | None = None,
         age_days: float = 0,
         scopes: tuple[Scope, ...] = (),
+        global_permissions: tuple[str, ...] = (),
         can_read_gated: bool = False,
         oauth_scopes: tuple[str, ...] = (),
         lifetime_seconds: float | None = None,
@@ -87,6 +91,7 @@ class TokenStore:
             created_at=now - age_days * 86_400,
             display_name=display_name or f"{name.replace('_', '-')}-token",
             scopes=scopes,
+            global_permissions=global_permissions,
             can_read_gated=can_read_gated,
             oauth_scopes=oauth_scopes,
             expires_at=None if lifetime_seconds is None else now + lifetime_seconds,
