@@ -211,8 +211,8 @@ print(json.dumps(whoami(hub.tokens["fine_grained"])["auth"]["accessToken"]["fine
 # %% [markdown]
 # - `scoped`: permissions on one **entity**: a user, an organisation, or one repository (model, dataset, Space). What is ticked for a
 #   user or an organisation holds for all their repositories.
-# - `global`: permissions on everybody's things. Two exist: `discussion.write` and `post.write`. Older answers also have the inference
-#   permission here.
+# - `global`: permissions without an entity. Two exist: `discussion.write`, for the repositories of **others**, and `post.write`. Older
+#   answers also have the inference permission here.
 # - `canReadGatedRepos`: a switch. It opens gates whose licence you have accepted, no others.
 #
 # These are the permissions that we know. The ids were observed in answers of whoami; we found no official list (2026-11).
@@ -220,25 +220,21 @@ print(json.dumps(whoami(hub.tokens["fine_grained"])["auth"]["accessToken"]["fine
 
 # %%
 for group in table("permissions")["groups"]:
-    for permission in group["permissions"]:
-        print(f"{permission['id']:<32} {permission['power']:<8} {', '.join(permission['on'])}")
+    for each in group["permissions"]:
+        print(f"{each['id']:<32} {each['power']:<8} {', '.join(each['on'])}")
 
 # %% [markdown]
-# The two classic kinds have no list: they open whatever **you** can open. `CLASSIC` below holds only what the docs say of them.
+# The two classic kinds have no list: they open whatever **you** can open. The docs name reading, writing and inference; the rest of
+# `CLASSIC` is inferred from that sentence. Its size says why such a token is a bad one to lose. **Predict** the two numbers.
 
 # %%
 from dataclasses import dataclass
 
 GATED = "canReadGatedRepos"
+PERMISSIONS = [permission for group in table("permissions")["groups"] for permission in group["permissions"]]
 CLASSIC = {
-    TokenKind.READ: {"repo.content.read", "inference.serverless.write", GATED},
-    TokenKind.WRITE: {
-        "repo.content.read",
-        "inference.serverless.write",
-        GATED,
-        "repo.write",
-        "discussion.write",
-    },
+    kind: {permission["id"] for permission in PERMISSIONS if kind in permission["held_by"]}
+    for kind in (TokenKind.READ, TokenKind.WRITE)
 }
 
 
@@ -254,20 +250,29 @@ class Entity:
         return self.name.partition("/")[0]
 
 
+def is_mine(whoami: Mapping[str, Any], entity: Entity) -> bool:
+    """Whether the entity belongs to the user of this answer, or to one of the user's organisations."""
+    organisations = [org.get("name") for org in whoami.get("orgs") or []]
+    return entity.owner in [whoami.get("name"), *organisations]
+
+
+print(
+    f"of {len(PERMISSIONS)} permissions Read holds {len(CLASSIC[TokenKind.READ])}, Write {len(CLASSIC[TokenKind.WRITE])}"
+)
+
 # %% [markdown]
 # ### Exercise 02-2: may it?   (about 16 lines, 12 minutes)
 #
-# Write `can(whoami, permission, entity)`: does this token bring `permission` on `entity`? The answer is about private things; public ones need no token.
+# Write `can(whoami, permission, entity)`: does this token bring `permission` on `entity`? Public things need no token and are not asked here. The rules:
 #
-# - Fine-grained, one of these is enough:
-#   - `permission` is in `global`;
+# - **Fine-grained**, one of these is enough:
 #   - it is scoped to this very entity: type **and** name are equal;
-#   - the entity is a repository, and it is scoped to the `user` or `org` that owns it.
+#   - the entity is a repository, and it is scoped to the `user` or `org` that owns it;
+#   - it is in `global`, and reaches the entity: `discussion.write` there means what is **not** yours (`is_mine`), every other permission what is.
 # - `repo.write` includes `repo.content.read`, wherever it is held.
-# - `GATED` asks for the switch alone: true if `canReadGatedRepos` is true, whatever the entity.
-# - Read and Write: the permission is in `CLASSIC`, and the owner of the entity is the user (`name`) or one of the user's organisations (`orgs[].name`).
-#   `GATED` is true whatever the entity.
-# - OAuth and unknown: false, because the answer does not say. A missing or `null` field means: not held.
+# - **Read and Write**: the permission is in `CLASSIC` and the entity is yours. `discussion.write` needs no ownership: a Write token may take part anywhere.
+# - `GATED` is no permission but the switch, whatever the entity: fine-grained, true if `canReadGatedRepos` is `true`; Read and Write, always true.
+# - **OAuth and unknown**: false, because the answer does not say. A missing or `null` field means: not held.
 #
 # Example: with the token above, `can(..., "repo.content.read", Entity("model", "learner/private-notes"))` → `True`, and `"repo.write"` → `False`.
 # Check: the cell below, or `make check EX=02-2`.
@@ -277,17 +282,17 @@ class Entity:
 def can(whoami: Mapping[str, Any], permission: str, entity: Entity) -> bool:
     """Whether the token of this whoami answer holds `permission` on `entity`; False where the answer does not say."""
     # BEGIN SOLUTION
-    kind = token_kind(whoami)
+    kind, mine = token_kind(whoami), is_mine(whoami, entity)
     if kind in CLASSIC:
-        organisations = {org.get("name") for org in whoami.get("orgs") or []}
-        reachable = permission == GATED or entity.owner in {whoami.get("name"), *organisations}
-        return permission in CLASSIC[kind] and reachable
+        if permission == GATED:
+            return True
+        return permission in CLASSIC[kind] and (mine or permission == "discussion.write")
     if kind != TokenKind.FINE_GRAINED:
         return False
     rights = whoami["auth"]["accessToken"].get("fineGrained") or {}
     if permission == GATED:
         return rights.get(GATED) is True
-    held = set(rights.get("global") or [])
+    held = {each for each in rights.get("global") or [] if mine != (each == "discussion.write")}
     covering = {(entity.kind, entity.name)}
     if "/" in entity.name:
         covering |= {("user", entity.owner), ("org", entity.owner)}
@@ -304,7 +309,7 @@ def can(whoami: Mapping[str, Any], permission: str, entity: Entity) -> bool:
 # (type, name) pairs cover `Entity("model", "learner/private-notes")`? There are three.
 
 # %% [markdown] hint="02-2"
-# Nearly code: `held = set(rights.get("global") or [])`; `covering = {(entity.kind, entity.name), ("user", entity.owner), ("org", entity.owner)}` for a repository;
+# Nearly code: begin with `held` = those of `rights.get("global") or []` that reach the entity; `covering = {(entity.kind, entity.name), ("user", entity.owner), ("org", entity.owner)}` for a repository;
 # for each scope whose `(entity["type"], entity["name"])` is in `covering`: `held.update(scope["permissions"])`. Then `permission in held`, or `repo.write` in it when reading is asked.
 
 # %% [markdown] explanation="02-2"

@@ -164,17 +164,32 @@ def test_02_2_what_the_owner_has_its_repositories_have(lesson: SimpleNamespace) 
     )
 
 
-def test_02_2_global_permissions_hold_everywhere(lesson: SimpleNamespace) -> None:
-    said = lesson.can(
-        scoped(everywhere=["discussion.write"]), "discussion.write", lesson.Entity("model", "other/model")
-    )
+def test_02_2_global_permissions_reach_what_they_are_for(lesson: SimpleNamespace) -> None:
+    theirs, mine = lesson.Entity("model", "other/model"), lesson.Entity("model", "learner/notes")
+    body = scoped(everywhere=["discussion.write", CALLING])
 
+    said = lesson.can(body, "discussion.write", theirs)
     assert said is True, wrong(
         "forgets-global",
         seen=f"discussion.write is in global, and for somebody else's model you returned {said}",
-        due="True: a global permission holds for everybody's repositories",
-        read='"What a fine-grained token may do": global',
+        due="True: there it means the repositories of others",
+        read='"Exercise 02-2", the third of the rules for fine-grained',
     )
+    said = lesson.can(body, "discussion.write", mine)
+    assert said is False, wrong(
+        "global-is-everything",
+        seen=f"discussion.write is in global alone, and for the user's own model you returned {said}",
+        due="False: in global it means what is not yours",
+        read='"Exercise 02-2", the third of the rules for fine-grained',
+    )
+    for entity, due in ((lesson.Entity("user", "learner"), True), (lesson.Entity("user", "other"), False)):
+        said = lesson.can(body, CALLING, entity)
+        assert said is due, wrong(
+            "global-of-others",
+            seen=f"{CALLING} is in global, and for the user {entity.name} you returned {said}",
+            due=f"{due}: apart from discussions, global means what is yours",
+            read='"Exercise 02-2", the third of the rules for fine-grained',
+        )
 
 
 def test_02_2_who_may_write_may_read(lesson: SimpleNamespace) -> None:
@@ -225,29 +240,29 @@ def test_02_2_classic_kinds_open_what_is_yours(lesson: SimpleNamespace) -> None:
         ("read", WRITING, mine, False),
         ("read", CALLING, lesson.Entity("user", "learner"), True),
         ("write", WRITING, ours, True),
-        ("write", "user.billing.read", lesson.Entity("user", "learner"), False),
+        ("write", "repo.of.next.year", mine, False),
+        ("read", "discussion.write", theirs, False),
+        ("write", "discussion.write", theirs, True),
     ]
     for role, permission, entity, due in cases:
         said = lesson.can(answer_of(role), permission, entity)
         assert said is due, wrong(
             "classic-rights",
             seen=f"for a {role} token, {permission} on {entity.kind} {entity.name}, you returned {said}",
-            due=f"{due}: CLASSIC says what the kind holds, for you and for your organisations",
-            read='"Exercise 02-2", the rules for Read and Write',
+            due=f"{due}: CLASSIC says what the kind holds, on what is yours; discussions need no ownership",
+            read='"Exercise 02-2", the rule for Read and Write',
         )
     said = lesson.can(answer_of("read"), READING, theirs)
     assert said is False, wrong(
         "opens-everything",
         seen=f"for a read token and a model of somebody else you returned {said}",
         due="False: the owner is neither the user nor one of the user's organisations",
-        read='"Exercise 02-2", the rules for Read and Write',
+        read='"Exercise 02-2", the rule for Read and Write',
     )
 
 
 def test_02_2_silence_is_no(lesson: SimpleNamespace) -> None:
     mine = lesson.Entity("model", "learner/notes")
-    bare = answer_of("read")
-    del bare["orgs"]
     silent = {
         "an OAuth token": {"type": "user", "name": "learner", "auth": {"type": "oauth"}},
         "no field at all": {},
@@ -268,13 +283,6 @@ def test_02_2_silence_is_no(lesson: SimpleNamespace) -> None:
                 due="False: what the answer does not say is not held, and it may leave out any field",
                 read='"Exercise 02-2", its last rule',
             )
-    said = lesson.can(bare, READING, mine)
-    assert said is True, wrong(
-        "needs-organisations",
-        seen=f"an answer without the field orgs gave {said} for the user's own model",
-        due="True: whoever is in no organisation still owns things",
-        read='"Exercise 02-2", its last rule',
-    )
 
 
 def _told(said: object) -> str:

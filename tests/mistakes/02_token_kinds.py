@@ -81,8 +81,16 @@ def token_kind(whoami):
 # +        if (where.get("type"), where.get("name")) in covering or (entity.kind == "user" and owner == entity.name):
 
 # %% 02-2 wrong: forgets-global
-# -    held = set(rights.get("global") or [])
+# -    held = {each for each in rights.get("global") or [] if mine != (each == "discussion.write")}
 # +    held = set()
+
+# %% 02-2 wrong: global-is-everything
+# -    held = {each for each in rights.get("global") or [] if mine != (each == "discussion.write")}
+# +    held = set(rights.get("global") or [])
+
+# %% 02-2 wrong: global-of-others
+# -    held = {each for each in rights.get("global") or [] if mine != (each == "discussion.write")}
+# +    held = {each for each in rights.get("global") or [] if not mine}
 
 # %% 02-2 wrong: write-without-read
 # -    return permission in held or (permission == "repo.content.read" and "repo.write" in held)
@@ -97,19 +105,23 @@ def token_kind(whoami):
 # +        return GATED in rights
 
 # %% 02-2 wrong: classic-has-no-gate
-# -        reachable = permission == GATED or entity.owner in {whoami.get("name"), *organisations}
-# +        reachable = entity.owner in {whoami.get("name"), *organisations}
+# -        if permission == GATED:
+# -            return True
 
 # %% 02-2 wrong: classic-rights
-# -        return permission in CLASSIC[kind] and reachable
-# +        return reachable
+# -        return permission in CLASSIC[kind] and (mine or permission == "discussion.write")
+# +        return mine
 
 # %% 02-2 wrong: classic-rights
-# -        reachable = permission == GATED or entity.owner in {whoami.get("name"), *organisations}
-# +        reachable = permission == GATED or entity.owner == whoami.get("name")
+# -        return permission in CLASSIC[kind] and (mine or permission == "discussion.write")
+# +        return permission in CLASSIC[kind] and mine
+
+# %% 02-2 wrong: classic-rights
+# -        return permission in CLASSIC[kind] and (mine or permission == "discussion.write")
+# +        return (permission in CLASSIC[kind] and mine) or permission == "discussion.write"
 
 # %% 02-2 wrong: opens-everything
-# -        return permission in CLASSIC[kind] and reachable
+# -        return permission in CLASSIC[kind] and (mine or permission == "discussion.write")
 # +        return permission in CLASSIC[kind]
 
 # %% 02-2 wrong: silence-is-not-no
@@ -126,20 +138,14 @@ def token_kind(whoami):
 # -        return rights.get(GATED) is True
 # +        return rights.get(GATED)
 
-# %% 02-2 wrong: needs-organisations
-# -        organisations = {org.get("name") for org in whoami.get("orgs") or []}
-# +        organisations = {org.get("name") for org in whoami.get("orgs") or []}
-# +        if not organisations:
-# +            return False
-
-# %% 02-2 right: a generator of what is held
+# %% 02-2 right: a question for each place
 def can(whoami, permission, entity):
     kind = token_kind(whoami)
-    mine = [whoami.get("name")] + [org["name"] for org in (whoami.get("orgs") or [])]
     if kind in (TokenKind.READ, TokenKind.WRITE):
         if permission == "canReadGatedRepos":
             return True
-        return entity.name.split("/")[0] in mine and permission in CLASSIC[kind]
+        allowed = permission in CLASSIC[kind]
+        return allowed if permission == "discussion.write" else allowed and is_mine(whoami, entity)
     if kind is not TokenKind.FINE_GRAINED:
         return False
     fine = (((whoami.get("auth") or {}).get("accessToken") or {}).get("fineGrained")) or {}
@@ -147,7 +153,8 @@ def can(whoami, permission, entity):
         return bool(fine.get("canReadGatedRepos", False))
 
     def holds(wanted):
-        if wanted in (fine.get("global") or ()):
+        abroad = wanted == "discussion.write"
+        if wanted in (fine.get("global") or ()) and is_mine(whoami, entity) is not abroad:
             return True
         for item in fine.get("scoped") or ():
             e = item.get("entity") or {}
