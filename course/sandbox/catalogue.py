@@ -15,7 +15,8 @@ Power = Literal["reads", "changes", "spends"]
 class Permission:
     """One permission. id: as whoami names it. power: the worst that somebody can do with it.
 
-    on: where it can be ticked, of "repo" (models, datasets, Spaces), "user", "org" and "global" (everybody's).
+    on: where it can be ticked, of "repo" (models, datasets, Spaces), "user", "org" and "global" (no entity).
+    held_by: classic roles ("read", "write") and OAuth scopes that can do the same.
     quoted: the label is the text of Hugging Face's page, not ours. source: "docs", "scanner" or "observed".
     """
 
@@ -25,6 +26,7 @@ class Permission:
     on: tuple[str, ...]
     power: Power
     source: str
+    held_by: tuple[str, ...]
     quoted: bool = False
 
 
@@ -56,4 +58,5 @@ def find_permission(permission_id: str) -> Permission | None:
 
 
 def _permission(group: str, cells: dict[str, Any]) -> Permission:
-    return Permission(group=group, **cells | {"on": tuple(cells["on"])})  # an unknown column fails here, by name
+    lists = {column: tuple(cells[column]) for column in ("on", "held_by")}
+    return Permission(group=group, **cells | lists)  # an unknown column fails here, by name

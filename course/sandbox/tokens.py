@@ -20,9 +20,9 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 @dataclass(frozen=True)
 class Scope:
-    """Permissions on one entity, such as "user" "learner" or "model" "learner/notes".
+    """Permissions on one entity.
 
-    entity_type: "user", "org", "model", "dataset" or "space".
+    entity_type: "user", "org", "model", "dataset" or "space". entity_name: "learner", "learner/notes".
     """
 
     entity_type: str

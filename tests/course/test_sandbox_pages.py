@@ -83,7 +83,7 @@ def test_a_fine_grained_token_may_do_what_was_ticked_where_it_was_ticked(visitor
     value = visitor.make(
         ownUserPermissions=[CALL, "user.billing.read"],
         orgPermissions="org.read",
-        repositories=["learner/private-notes", "workshop/private-model"],
+        repositories=["learner/private-notes", "datasets/learner/private-diary", "spaces/learner/private-demo"],
         repositoryPermissions=READ,
         globalPermissions="discussion.write",
         canReadGatedRepos="true",
@@ -96,7 +96,8 @@ def test_a_fine_grained_token_may_do_what_was_ticked_where_it_was_ticked(visitor
         ("user", "learner"): [CALL, "user.billing.read"],
         ("org", "workshop"): ["org.read"],
         ("model", "learner/private-notes"): [READ],
-        ("model", "workshop/private-model"): [READ],
+        ("dataset", "learner/private-diary"): [READ],
+        ("space", "learner/private-demo"): [READ],
     }
     assert (rights["global"], rights["canReadGatedRepos"]) == (["discussion.write"], True)
 

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from course.sandbox.catalogue import find_permission
+from course.sandbox.catalogue import find_permission, permissions
 from course.sandbox.permissions import NEEDS_APPROVAL, refuse_by_policy
 from course.sandbox.tokens import Token
 from course.sandbox.world import World
 
 _KINDS = {"fineGrained": "Fine-grained", "read": "Read", "write": "Write"}
-_PLACES = {"user": "User", "org": "Organisation"}
+_PLACES = {"user": "User", "org": "Organisation", "model": "Model", "dataset": "Dataset", "space": "Space"}
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,12 @@ class Described:
     @property
     def rights(self) -> list[tuple[str, list[str]]]:
         """Where, and what: ("User learner", ["Read contents of repositories"]). Empty: it only says whose it is."""
-        user, organisation = self._world.account.name, self._world.account.organisation.name
-        if self._token.role == "read":
-            return [(f"Everything of {user} and {organisation}", ["Read it, private repositories too", _INFERENCE])]
-        if self._token.role == "write":
-            return [(f"Everything of {user} and {organisation}", ["Read and write it", _INFERENCE])]
+        if self._token.role != "fineGrained":
+            own = f"All of {self._world.account.name} and {self._world.account.organisation.name}"
+            return [(own, [one.label for one in permissions().values() if self._token.role in one.held_by])]
         places = [(_place(s.entity_type, s.entity_name), list(map(_label, s.permissions))) for s in self._token.scopes]
         if self._token.global_permissions:
-            places.append(("Everywhere", list(map(_label, self._token.global_permissions))))
+            places.append(("Global", list(map(_label, self._token.global_permissions))))
         if self._token.can_read_gated:
             places.append(("Gated repositories of others", ["Read those that you were let into"]))
         return places
@@ -69,17 +67,14 @@ class Described:
         """What the organisation says: accepted, pending, denied, revoked, or refused, as all tokens of its kind are."""
         if self._token.approval in ("denied", "revoked"):
             return self._token.approval
-        refusal = refuse_by_policy(self._token, self._world.account)
+        refusal = refuse_by_policy(self._token, self._world.account.organisation.name, self._world.account)
         if refusal is None:
             return "accepted"
         return "pending" if refusal.message == NEEDS_APPROVAL else "refused"
 
 
-_INFERENCE = "Make calls to Inference Providers"
-
-
 def _place(entity_type: str, name: str) -> str:
-    return f"{_PLACES.get(entity_type, 'Repository')} {name}"
+    return f"{_PLACES.get(entity_type, entity_type)} {name}"
 
 
 def _label(permission_id: str) -> str:

@@ -25,7 +25,10 @@ _LONGEST_NAME = 64
 
 @dataclass(frozen=True)
 class TokenForm:
-    """The fields as they stand on the page. ticked: place, as in `FIELDS` -> permission ids."""
+    """The fields as they stand on the page.
+
+    ticked: place, as in `FIELDS` -> permission ids. repositories: keys such as "datasets/learner/colours".
+    """
 
     kind: str = "fineGrained"
     name: str = ""
@@ -43,7 +46,8 @@ class TokenForm:
             return ()
         user, organisation = world.account.name, world.account.organisation.name
         named = [Scope("user", user, self._ticked("user")), Scope("org", organisation, self._ticked("org"))]
-        named += [Scope("model", repository, self._ticked("repo")) for repository in self.repositories]
+        chosen = (world.repositories[key] for key in self.repositories)
+        named += [Scope(repository.kind, repository.id, self._ticked("repo")) for repository in chosen]
         return tuple(scope for scope in named if scope.permissions)
 
     def global_permissions(self) -> tuple[str, ...]:
@@ -63,8 +67,9 @@ def offered(place: str) -> list[tuple[str, list[Permission]]]:
 
 
 def own_repositories(world: World) -> list[str]:
+    """The keys of all that belongs to the user and the organisation."""
     owners = (world.account.name, world.account.organisation.name)
-    return sorted(repository.id for repository in world.repositories.values() if repository.owner in owners)
+    return sorted(repository.key for repository in world.repositories.values() if repository.owner in owners)
 
 
 def sent_form(fields: QueryParams) -> TokenForm:
