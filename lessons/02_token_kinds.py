@@ -529,7 +529,7 @@ with needs("02-3"):
 # **Try it** in the sandbox: run the cell and open the address. Sign up (nothing is sent), and see what is ticked.
 
 # %%
-print(f"{hub.url}/settings/tokens/new?tokenType=fineGrained&ownUserPermissions=inference.serverless.write")
+print(f"{hub.settings_url}/new?tokenType=fineGrained&ownUserPermissions=inference.serverless.write")
 
 # %% [markdown]
 # ### Exercise 02-4: the link   (about 8 lines, 6 minutes)
