@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from course.sandbox.faults import failure
 from course.sandbox.identity import entity_id, whoami
 from course.sandbox.limits import Usage, bucket_of
 from course.sandbox.permissions import (
@@ -66,18 +65,12 @@ def cdn_app(world: World) -> Starlette:
 
 
 def _limited(world: World, answerer: Answerer | None) -> Callable[[Request], Awaitable[Response]]:
-    """What every address of the Hub has in common: planned faults, rate limits and their headers, bad credentials."""
+    """What every address of the Hub has in common: rate limits and their headers, bad credentials."""
 
     async def answer(request: Request) -> Response:
         caller = world.identify(request)
-        usage = _count(world, request, caller)
-        fault = world.faults.take("hub")
-        if fault is not None:
-            response = failure(fault, "hub")
-            if fault.status == 429 and fault.retry_after is not None:
-                # A client that reads RateLimit must find there the same wait as in Retry-After.
-                usage = Usage(usage.bucket, usage.quota, 0, fault.retry_after, usage.window_seconds, True)
-        elif usage.exceeded:
+        usage = count_request(world, request, caller)
+        if usage.exceeded:
             response = _too_many_requests(usage, request, caller)
         elif answerer is None:
             response = await revoke(world, request)
@@ -91,7 +84,7 @@ def _limited(world: World, answerer: Answerer | None) -> Callable[[Request], Awa
     return answer
 
 
-def _count(world: World, request: Request, caller: Token | Refusal | None) -> Usage:
+def count_request(world: World, request: Request, caller: Token | Refusal | None) -> Usage:
     """One user's tokens share one count; callers without a good token are counted by address."""
     bucket = bucket_of(request.url.path)
     if isinstance(caller, Token):
