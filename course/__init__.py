@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from course import sandbox
     from course.notebook import check, hint, needs, solution
+    from course.tables import table
 
-__all__ = ["check", "hint", "needs", "sandbox", "solution"]
+__all__ = ["check", "hint", "needs", "sandbox", "solution", "table"]
 
 
 def __getattr__(name: str) -> Any:
@@ -18,6 +19,8 @@ def __getattr__(name: str) -> Any:
 
     if name == "sandbox":
         return import_module("course.sandbox")
+    if name == "table":
+        return import_module("course.tables").table
     if name in __all__:
         return getattr(import_module("course.notebook"), name)
     raise AttributeError(f"module 'course' has no attribute {name!r}")

@@ -6,7 +6,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from course.sandbox.failures import login_page, redirect, status_answer
 from course.sandbox.faults import Fault, LoginPage, Pass, Redirect, Side, Status
-from course.sandbox.hub import count_request
 from course.sandbox.limits import bucket_of
 from course.sandbox.world import World
 
@@ -43,6 +42,6 @@ def _whole_answer(world: World, side: Side, fault: Fault, request: Request) -> R
         case _:
             return None
     if side == "hub":
-        for name, value in count_request(world, request, world.identify(request)).headers().items():
+        for name, value in world.count(request, world.identify(request)).headers().items():
             answer.headers.setdefault(name, value)
     return answer

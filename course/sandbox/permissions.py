@@ -1,20 +1,25 @@
-"""The one permission model: who may see, read, write and call what, and the reason of a refusal.
+"""The one permission model: who may see, read, write, discuss and call what, and the reason of a refusal.
 
-Hub, router and pages all ask here. Every function returns None for "yes" and a `Refusal` for "no".
+Hub, router and pages all ask here. Every function returns None for "yes" and a `Refusal` for "no". What a token
+carries is asked of `rights.holds`; what is public, gated, switched off or held back by the organisation, here.
 
-Sources: huggingface/hub-docs docs/hub/security-tokens.md (2026-08-07), docs/hub/enterprise-tokens-management.md and
-docs/hub/oauth.md (2026-08-22); permission ids and messages of refused calls: observed, third-party, 2025-05 to 2026-09.
-Left out: resource groups, wildcard patterns, discussions, collections, Inference Endpoints, jobs.
+Sources: huggingface/hub-docs docs/hub/security-tokens.md (2026-08-07), docs/hub/enterprise-tokens-management.md
+(2026-08-22); messages of refused calls: observed, third-party, 2025-05 to 2026-09, or marked as the sandbox's own.
+Left out: no address of the sandbox asks for post.write, collection.*, inference.endpoints.*, job.write, user.* and
+org.*; `rights.holds` answers for them all the same.
 """
 
 from dataclasses import dataclass
 
 from course.sandbox.account import Account
 from course.sandbox.repositories import Repository
+from course.sandbox.rights import holds, may_use_gates
 from course.sandbox.tokens import Token
 
 READ_CONTENT = "repo.content.read"
 WRITE_CONTENT = "repo.write"
+READ_ACCESS_REQUESTS = "repo.access.read"
+DISCUSS = "discussion.write"
 CALL_INFERENCE = "inference.serverless.write"
 
 INVALID_CREDENTIALS = "Invalid credentials in Authorization header"
@@ -32,18 +37,6 @@ ONLY_FINE_GRAINED = "Due to the organization token policy, you need a fine-grain
 NEEDS_GATED_PERMISSION = (
     "Please enable access to public gated repositories in your fine-grained token settings to view this repository."
 )
-
-_CLASSIC_RIGHTS = {
-    # That a read token may call Inference Providers is said by the docs' role text, not by a table.
-    "read": {READ_CONTENT, CALL_INFERENCE},
-    "write": {READ_CONTENT, CALL_INFERENCE, WRITE_CONTENT},
-}
-_OAUTH_RIGHTS = {
-    "read-repos": {READ_CONTENT},
-    "write-repos": {READ_CONTENT, WRITE_CONTENT},
-    "manage-repos": {READ_CONTENT, WRITE_CONTENT},
-    "inference-api": {CALL_INFERENCE},
-}
 
 
 @dataclass(frozen=True)
@@ -63,19 +56,17 @@ def no_such_repository(token: Token | None) -> Refusal:
 
 
 def refuse_seeing(token: Token | None, repository: Repository, account: Account) -> Refusal | None:
-    """May this caller know that the repository exists, and read its description and list of files?"""
+    """May this caller know that the repository exists, and read its description, list of files and discussions?"""
     if repository.disabled:
         return Refusal(403, DISABLED)
     if not repository.private:
         return None
     if token is None:
         return no_such_repository(token)
-    if repository.owner == account.organisation.name:
-        refusal = _refuse_by_policy(token, account)
-        if refusal is not None:
-            return refusal
-    readable = _is_own(repository, account) and _may(token, READ_CONTENT, repository.owner, repository.id)
-    return None if readable else no_such_repository(token)
+    refusal = refuse_by_policy(token, repository.owner, account)
+    if refusal is None and not _holds_on(repository, READ_CONTENT, token, account):
+        refusal = no_such_repository(token)
+    return refusal
 
 
 def refuse_reading(token: Token | None, repository: Repository, account: Account) -> Refusal | None:
@@ -83,50 +74,54 @@ def refuse_reading(token: Token | None, repository: Repository, account: Account
     refusal = refuse_seeing(token, repository, account)
     if refusal is not None or not repository.gated:
         return refusal
-    restricted = f"Access to model {repository.id} is restricted"
+    restricted = f"Access to {repository.kind} {repository.id} is restricted"
     if token is None:
         ask = f"{restricted}. You must have access to it and be authenticated to access it. Please log in."
         return Refusal(401, ask, "GatedRepo")
     if not repository.granted:
-        page = f"https://huggingface.co/{repository.id}"
+        page = f"https://huggingface.co/{repository.key}"
         ask = f"{restricted} and you are not in the authorized list. Visit {page} to ask for access."
         return Refusal(403, ask, "GatedRepo")
-    return None if _may_use_gates(token) else Refusal(403, NEEDS_GATED_PERMISSION, "GatedRepo")
+    return None if may_use_gates(token) else Refusal(403, NEEDS_GATED_PERMISSION, "GatedRepo")
 
 
 def refuse_writing(token: Token | None, repository: Repository, account: Account) -> Refusal | None:
-    """May this caller change the repository? The message for a read token is the sandbox's own."""
+    """May this caller change the files of the repository? Message: the sandbox's own."""
     refusal = refuse_reading(token, repository, account)
-    if refusal is not None:
-        return refusal
-    if token is None:
-        return Refusal(401, NO_CREDENTIALS)
-    if repository.owner == account.organisation.name:
-        refusal = _refuse_by_policy(token, account)
-    writable = _is_own(repository, account) and _may(token, WRITE_CONTENT, repository.owner, repository.id)
-    if refusal is None and not writable:
-        refusal = Refusal(403, "Forbidden: this token cannot write to this repository.")
-    return refusal
+    return refusal or _refuse_without(WRITE_CONTENT, "write to", token, repository, account)
+
+
+def refuse_discussing(token: Token | None, repository: Repository, account: Account) -> Refusal | None:
+    """May this caller open a discussion? Message: the sandbox's own."""
+    refusal = refuse_seeing(token, repository, account)
+    return refusal or _refuse_without(DISCUSS, "open discussions in", token, repository, account)
+
+
+def refuse_access_requests(token: Token | None, repository: Repository, account: Account) -> Refusal | None:
+    """May this caller read who asked for access to the gated repository? Message: the sandbox's own."""
+    refusal = refuse_seeing(token, repository, account)
+    return refusal or _refuse_without(READ_ACCESS_REQUESTS, "read the requests for", token, repository, account)
 
 
 def refuse_inference(token: Token | None, account: Account, bill_to: str | None = None) -> Refusal | None:
     """May this caller use Inference Providers, for the user or for the organisation named in X-HF-Bill-To?"""
     if token is None:
         return Refusal(401, NO_CREDENTIALS)
-    if bill_to == account.organisation.name:
-        refusal = _refuse_by_policy(token, account)
-        if refusal is not None:
-            return refusal
-    member = bill_to in (None, account.name, account.organisation.name)
-    if member and _may(token, CALL_INFERENCE, bill_to or account.name):
+    payer = bill_to or account.name
+    refusal = refuse_by_policy(token, payer, account)
+    if refusal is not None:
+        return refusal
+    if holds(token, CALL_INFERENCE, "user" if payer == account.name else "org", payer, account):
         return None
-    owner = f"org {bill_to}" if bill_to and bill_to != account.name else f"user {account.name}"
+    owner = f"user {payer}" if payer == account.name else f"org {payer}"
     method = "This authentication method does not have sufficient permissions to call Inference Providers"
     return Refusal(403, f"{method} on behalf of {owner}")
 
 
-def _refuse_by_policy(token: Token, account: Account) -> Refusal | None:
-    """The organisation's word on this token. A decision about one token beats the general policy."""
+def refuse_by_policy(token: Token, owner: str, account: Account) -> Refusal | None:
+    """The organisation's word on this token, for what is its own. A decision on one token beats the general policy."""
+    if owner != account.organisation.name:
+        return None
     if token.approval in ("pending", "denied"):
         return Refusal(403, NEEDS_APPROVAL)
     if token.approval == "revoked":
@@ -138,24 +133,16 @@ def _refuse_by_policy(token: Token, account: Account) -> Refusal | None:
     return Refusal(403, NEEDS_APPROVAL) if account.organisation.policy == "approval" else None
 
 
-def _is_own(repository: Repository, account: Account) -> bool:
-    return repository.owner in (account.name, account.organisation.name)
+def _refuse_without(
+    permission: str, action: str, token: Token | None, repository: Repository, account: Account
+) -> Refusal | None:
+    if token is None:
+        return Refusal(401, NO_CREDENTIALS)
+    refusal = refuse_by_policy(token, repository.owner, account)
+    if refusal is None and not _holds_on(repository, permission, token, account):
+        refusal = Refusal(403, f"Forbidden: this token cannot {action} this repository. It takes {permission}.")
+    return refusal
 
 
-def _may(token: Token, permission: str, owner: str, repo_id: str | None = None) -> bool:
-    if token.role in _CLASSIC_RIGHTS:
-        return permission in _CLASSIC_RIGHTS[token.role]
-    if token.role == "oauth":
-        return any(permission in _OAUTH_RIGHTS.get(scope, ()) for scope in token.oauth_scopes)
-    # Older answers of the Hub list the inference permission as global, newer ones per user or organisation.
-    if permission in token.global_permissions:
-        return True
-    entities = {("user", owner), ("org", owner), ("model", repo_id)}
-    held = {held for s in token.scopes if (s.entity_type, s.entity_name) in entities for held in s.permissions}
-    return permission in held or (permission == READ_CONTENT and WRITE_CONTENT in held)
-
-
-def _may_use_gates(token: Token) -> bool:
-    if token.role == "oauth":
-        return "gated-repos" in token.oauth_scopes
-    return token.role in _CLASSIC_RIGHTS or token.can_read_gated
+def _holds_on(repository: Repository, permission: str, token: Token, account: Account) -> bool:
+    return holds(token, permission, repository.kind, repository.id, account)

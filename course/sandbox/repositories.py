@@ -5,8 +5,15 @@ import tomllib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Literal
+
+from course.sandbox.discussions import Discussion
 
 FOLDER = Path(__file__).parents[2] / "data" / "repositories"
+
+RepositoryKind = Literal["model", "dataset", "space"]
+# What stands before the id in the addresses of pages and files. Source: huggingface_hub 2.4.0 constants.py.
+PREFIXES: dict[RepositoryKind, str] = {"model": "", "dataset": "datasets/", "space": "spaces/"}
 
 
 @dataclass(frozen=True)
@@ -36,9 +43,10 @@ class File:
 
 @dataclass
 class Repository:
-    """A model repository. gated: "auto", "manual" or False; granted: whether the user's request was accepted.
+    """A repository. gated: "auto", "manual" or False; granted: whether the user's request was accepted.
 
-    Left out: datasets, Spaces, branches other than main, history.
+    kind: decides its addresses and which entity a token has to name. discussions: the first has the number 1.
+    Left out: branches other than main; history: after a commit, the revision before is not served any more.
     """
 
     id: str
@@ -47,37 +55,50 @@ class Repository:
     gated: str | bool = False
     granted: bool = False
     disabled: bool = False
+    kind: RepositoryKind = "model"
+    parent: str = ""
+    discussions: list[Discussion] = field(default_factory=list, repr=False)
 
     @property
     def owner(self) -> str:
         return self.id.partition("/")[0]
 
-    @cached_property
+    @property
+    def key(self) -> str:
+        """The path of its page on the Hub, the key it is kept under: two kinds may use the same id."""
+        return PREFIXES[self.kind] + self.id
+
+    @property
     def commit(self) -> str:
-        """40 hexadecimal digits that change with any path or content; not git's own commit hash."""
+        """40 hexadecimal digits that change with any path, content or commit; not git's own commit hash."""
         listing = "".join(f"{path} {file.blob_sha1}\n" for path, file in sorted(self.files.items()))
-        return _sha1(f"{self.id}\n{listing}".encode())
+        return _sha1(f"{self.parent}{self.key}\n{listing}".encode())
 
     def knows_revision(self, revision: str) -> bool:
         return revision in ("main", self.commit)
 
+    def replace_files(self, files: dict[str, File]) -> None:
+        """Make these the files of a new commit. In memory only: the folder they came from stays as it is."""
+        self.parent, self.files = self.commit, files
+
 
 def load_repositories(folder: Path = FOLDER) -> dict[str, Repository]:
-    """Every repository named in `folder`/repositories.toml, by id."""
+    """Every repository named in `folder`/repositories.toml, by its key: "learner/notes", "datasets/learner/notes"."""
     table = tomllib.loads((folder / "repositories.toml").read_text(encoding="utf-8"))
-    return {repo_id: _repository(repo_id, row, folder) for repo_id, row in table.items()}
+    return {key: _repository(key, row, folder) for key, row in table.items()}
 
 
-def _repository(repo_id: str, row: dict[str, str | bool | list[str]], folder: Path) -> Repository:
-    root = folder / str(row.pop("folder", repo_id))
+def _repository(key: str, row: dict[str, Any], folder: Path) -> Repository:
     large = row.pop("large_files", [])
     files = {}
-    for found in sorted(root.rglob("*")):
+    for found in sorted((folder / key).rglob("*")):
         if found.is_file():
-            path = found.relative_to(root).as_posix()
-            files[path] = File(path, found.read_bytes(), large=isinstance(large, list) and path in large)
+            path = found.relative_to(folder / key).as_posix()
+            files[path] = File(path, found.read_bytes(), large=path in large)
     row.pop("about", None)
-    return Repository(repo_id, files, **row)  # type: ignore[arg-type]  # an unknown key fails here, by name
+    fitting = (kind for kind, prefix in PREFIXES.items() if key.startswith(prefix))
+    kind = max(fitting, key=lambda kind: len(PREFIXES[kind]))
+    return Repository(key.removeprefix(PREFIXES[kind]), files, kind=kind, **row)  # an unknown key fails here, by name
 
 
 def _sha1(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Start and stop a sandbox: three loopback sockets and one thread that serves them."""
+"""Start and stop a sandbox: four loopback sockets and one thread that serves them."""
 
 import asyncio
 import errno
@@ -21,6 +21,7 @@ from course.sandbox.faults import Body, DateIn, Fault, Pass, Side
 from course.sandbox.hub import cdn_app, hub_app
 from course.sandbox.injection import around
 from course.sandbox.line import Protocol
+from course.sandbox.pages import TOKENS
 from course.sandbox.plan import Faults, read_fault, read_script
 from course.sandbox.repositories import Repository
 from course.sandbox.router import router_app
@@ -67,6 +68,11 @@ class Sandbox:
         return self._world.account
 
     @property
+    def settings_url(self) -> str:
+        """The page "Access Tokens", for a browser on this machine."""
+        return f"{self.url}{TOKENS}"
+
+    @property
     def clock(self) -> Clock:
         return self._world.clock
 
@@ -110,7 +116,7 @@ class Sandbox:
     ) -> None:
         """Let the next `times` requests fail: with a status (400 to 599), or with a fault of `sandbox.faults`.
 
-        on: "hub" or "router", None for both. client: the name of the token that the requests carry, None for anybody.
+        on: "hub" or "router", None for both. client: name or id of the token that the requests carry, None for anybody.
         body, retry_after, rate_limit: of a status, see `faults.Status`. Raises ValueError for what cannot be.
         """
         options = {"body": body, "retry_after": retry_after, "rate_limit": rate_limit}
@@ -190,7 +196,7 @@ def _issue_tokens(world: World) -> None:
 
 def _app(world: World, sockets: list[socket.socket]) -> ASGIApp:
     """One application for all three sockets; the port a request came in on says which part is meant."""
-    hub, router = around(world, "hub", hub_app(world)), around(world, "router", router_app(world))
+    hub, router = hub_app(world), around(world, "router", router_app(world))
     control = control_app(world)
 
     async def elsewhere(scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,7 +12,7 @@ from course.sandbox.account import Account
 from course.sandbox.answers import Model, Script, load_models
 from course.sandbox.clock import Clock
 from course.sandbox.faults import Fault, Side
-from course.sandbox.limits import RateLimits
+from course.sandbox.limits import RateLimits, Usage, bucket_of
 from course.sandbox.permissions import INVALID_CREDENTIALS, Refusal
 from course.sandbox.plan import Faults
 from course.sandbox.record import Recorder
@@ -52,23 +52,38 @@ class World:
         header = request.headers.get("authorization")
         if not header:
             return None
-        token = self.tokens.find(_credentials(header))
+        token = self.tokens.use(_credentials(header))
         return Refusal(401, INVALID_CREDENTIALS) if token is None else token
+
+    def count(self, request: Request, caller: Token | Refusal | None) -> Usage:
+        """Count a request for the rate limits. One user's tokens share a count; other callers are told by address."""
+        bucket = bucket_of(request.url.path)
+        if isinstance(caller, Token):
+            return self.limits.count(f"user {self.account.name}", self.account.plan, bucket)
+        return self.limits.count(f"ip {address_of(request)}", "anonymous", bucket)
 
     def plan_faults(self, faults: list[Fault], on: Side | None, client: str | None) -> None:
         """Plan `faults`. Raises ValueError for a side or a client that does not exist, as it would wait for ever."""
         if on not in (None, *get_args(Side)):
             raise ValueError(f"on is {on!r}; choose one of {', '.join(get_args(Side))}, or leave it out for both")
-        if client is not None and client not in self.tokens.values():
-            raise ValueError(
-                f"no token is called {mask(client)!r}; a client is one of {', '.join(self.tokens.values())}"
-            )
-        self.faults.plan(faults, on, client)
+        self.faults.plan(faults, on, None if client is None else self._known_client(client))
 
     def client_name(self, request: Request) -> str | None:
-        """The name of the token a request carries, good or not any more, or None: nobody else is told apart."""
+        """The name of the token a request carries, good or not any more, else its id; None for anybody without one."""
         sent = _credentials(request.headers.get("authorization", ""))
-        return next((name for name, value in self.tokens.values().items() if value == sent), None)
+        return next((token.name or token.id for token in self.tokens.all() if token.value == sent), None)
+
+    def _known_client(self, client: str) -> str:
+        try:
+            token = self.tokens[client]
+        except KeyError:
+            known = ", ".join(token.name or token.id for token in self.tokens.all())
+            raise ValueError(f"no token is called {mask(client)!r}; a client is one of {known}") from None
+        return token.name or token.id
+
+
+def address_of(request: Request) -> str:
+    return request.client.host if request.client else "unknown"
 
 
 def _credentials(header: str) -> str:

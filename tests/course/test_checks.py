@@ -192,3 +192,9 @@ def test_credentials_of_any_scheme_are_masked_in_headers() -> None:
     shown = mask_headers({"Authorization": "Digest username=x", "X-Api-Key": "k", "Accept": "text/html"})
 
     assert shown == {"Authorization": "Digest ***", "X-Api-Key": "***", "Accept": "text/html"}
+
+
+def test_a_cookie_is_hidden_whole() -> None:
+    shown = mask_headers({"Cookie": "seen=a; session=b", "Set-Cookie": "session=b; HttpOnly"})
+
+    assert shown == {"Cookie": "***", "Set-Cookie": "***"}

@@ -175,7 +175,7 @@ def test_a_block_says_row_columns_source_date_rebuild_and_the_true_size(block: s
 
 def test_every_sample_repository_is_named() -> None:
     table = tomllib.loads((REPOSITORIES / "repositories.toml").read_text(encoding="utf-8"))
-    named = set(re.findall(r"`repositories/([\w-]+/[\w-]+)/`", text("data/README.md")))
+    named = set(re.findall(r"`repositories/((?:datasets/|spaces/)?[\w-]+/[\w-]+)/`", text("data/README.md")))
 
     assert named == set(table)
 

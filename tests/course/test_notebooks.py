@@ -12,7 +12,7 @@ import pytest
 from course import backups
 from course.exercises import ROOT, Lesson, all_lessons, find_exercise
 from course.files import write_whole
-from course.notebooks import _build_blank, _execute, blank_notebook, dumps, solved_notebook
+from course.notebooks import PORT, _build_blank, _execute, blank_notebook, dumps, solved_notebook
 from course.reset import reset_exercise, reset_lesson
 from course.shipped import Shipped, fingerprint
 from tests.course.learners import answer
@@ -278,8 +278,10 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
 def nbval(notebook: Path, folder: Path, mode: str) -> subprocess.CompletedProcess[str]:
     # In a process of its own: nbval's import takes longer than most test files here run.
     shutil.copy(notebook, folder)
+    (folder / "same.ini").write_text(f"[port]\nregex: {PORT.pattern}\nreplace: 127.0.0.1:8000\n", encoding="utf-8")
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "nbval.plugin", mode, "--nbval-current-env", "--nbval-cell-timeout=60",
+         "--nbval-sanitize-with", "same.ini",
          "-p", "no:randomly", "-p", "no:xdist", "-p", "no:cacheprovider", "-c", os.devnull, "-q", notebook.name],
         cwd=folder, env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True, text=True, timeout=300, check=False,

@@ -1,0 +1,20 @@
+"""The dated tables of data/, as a lesson reads them."""
+
+import tomllib
+from typing import Any
+
+from course.errors import CourseError
+from course.exercises import ROOT
+
+
+class UnknownTable(CourseError, LookupError):  # a cause, named as people say it
+    """There is no such table; the text names those that exist."""
+
+
+def table(name: str) -> dict[str, Any]:
+    """The content of data/`name`.toml. Each says where its facts come from and when. Raises UnknownTable."""
+    path = ROOT / "data" / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(found.stem for found in path.parent.glob("*.toml")))
+        raise UnknownTable(f"There is no table {name!r}. There are: {known}.")
+    return tomllib.loads(path.read_text(encoding="utf-8"))

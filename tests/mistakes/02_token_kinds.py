@@ -1,0 +1,442 @@
+# Answers to the exercises of 02_token_kinds, in the form that tests/mistakes/01_account_setup.py explains.
+
+# %% 02-1 wrong: wrong-kind
+# -    return TokenKind(role)
+# +    return TokenKind.READ
+
+# %% 02-1 wrong: not-a-kind
+# -    return TokenKind(role)
+# +    return role
+
+# %% 02-1 wrong: no-oauth
+# -        return TokenKind.OAUTH if auth.get("type") == "oauth" else TokenKind.UNKNOWN
+# +        return TokenKind.UNKNOWN
+
+# %% 02-1 wrong: raises-on-the-unknown
+# -    auth = whoami.get("auth") or {}
+# -    access = auth.get("accessToken") or {}
+# +    auth = whoami["auth"]
+# +    access = auth.get("accessToken")
+
+# %% 02-1 wrong: raises-on-the-unknown
+# -    auth = whoami.get("auth") or {}
+# +    auth = whoami.get("auth", {})
+
+# %% 02-1 wrong: raises-on-the-unknown
+def token_kind(whoami):
+    auth = whoami.get("auth") or {}
+    access = auth.get("accessToken") or {}
+    if auth.get("type") == "oauth":
+        return TokenKind.OAUTH
+    return TokenKind(access.get("role", "unknown"))
+
+
+# %% 02-1 wrong: guesses
+# -        return TokenKind.OAUTH if auth.get("type") == "oauth" else TokenKind.UNKNOWN
+# +        return TokenKind.OAUTH
+
+# %% 02-1 wrong: guesses
+# -    if role not in (TokenKind.FINE_GRAINED, TokenKind.READ, TokenKind.WRITE):
+# +    if role not in list(TokenKind):
+
+# %% 02-1 right: match on the shape
+def token_kind(whoami):
+    match whoami:
+        case {"auth": {"accessToken": {"role": "fineGrained" | "read" | "write" as role}}}:
+            return TokenKind(role)
+        case {"auth": {"accessToken": {}}}:
+            return TokenKind.UNKNOWN
+        case {"auth": {"type": "oauth"}}:
+            return TokenKind.OAUTH
+    return TokenKind.UNKNOWN
+
+
+# %% 02-2 wrong: misses-the-entity
+# -    covering = {(entity.kind, entity.name)}
+# +    covering = set()
+
+# %% 02-2 wrong: any-permission
+# -    return permission in held or (permission == "repo.content.read" and "repo.write" in held)
+# +    return bool(held)
+
+# %% 02-2 wrong: part-of-a-name
+# -        if (where.get("type"), where.get("name")) in covering:
+# +        if entity.name.startswith(where.get("name", "?")):
+
+# %% 02-2 wrong: forgets-the-type
+# -        if (where.get("type"), where.get("name")) in covering:
+# +        if where.get("name") in {name for _, name in covering}:
+
+# %% 02-2 wrong: forgets-the-owner
+# -        covering |= {("user", entity.owner), ("org", entity.owner)}
+# +        pass
+
+# %% 02-2 wrong: forgets-the-owner
+# -        covering |= {("user", entity.owner), ("org", entity.owner)}
+# +        covering |= {("user", entity.owner)}
+
+# %% 02-2 wrong: upwards
+# -        if (where.get("type"), where.get("name")) in covering:
+# +        owner = str(where.get("name")).partition("/")[0]
+# +        if (where.get("type"), where.get("name")) in covering or (entity.kind == "user" and owner == entity.name):
+
+# %% 02-2 wrong: forgets-global
+# -    held = {each for each in rights.get("global") or [] if mine != (each == "discussion.write")}
+# +    held = set()
+
+# %% 02-2 wrong: global-is-everything
+# -    held = {each for each in rights.get("global") or [] if mine != (each == "discussion.write")}
+# +    held = set(rights.get("global") or [])
+
+# %% 02-2 wrong: global-of-others
+# -    held = {each for each in rights.get("global") or [] if mine != (each == "discussion.write")}
+# +    held = {each for each in rights.get("global") or [] if not mine}
+
+# %% 02-2 wrong: write-without-read
+# -    return permission in held or (permission == "repo.content.read" and "repo.write" in held)
+# +    return permission in held
+
+# %% 02-2 wrong: read-means-write
+# -    return permission in held or (permission == "repo.content.read" and "repo.write" in held)
+# +    return permission in held or (permission.startswith("repo.") and any(p.startswith("repo.") for p in held))
+
+# %% 02-2 wrong: gate-not-by-the-switch
+# -        return rights.get(GATED) is True
+# +        return GATED in rights
+
+# %% 02-2 wrong: classic-has-no-gate
+# -        if permission == GATED:
+# -            return True
+
+# %% 02-2 wrong: classic-rights
+# -        return permission in CLASSIC[kind] and (mine or permission == "discussion.write")
+# +        return mine
+
+# %% 02-2 wrong: classic-rights
+# -        return permission in CLASSIC[kind] and (mine or permission == "discussion.write")
+# +        return permission in CLASSIC[kind] and mine
+
+# %% 02-2 wrong: classic-rights
+# -        return permission in CLASSIC[kind] and (mine or permission == "discussion.write")
+# +        return (permission in CLASSIC[kind] and mine) or permission == "discussion.write"
+
+# %% 02-2 wrong: opens-everything
+# -        return permission in CLASSIC[kind] and (mine or permission == "discussion.write")
+# +        return permission in CLASSIC[kind]
+
+# %% 02-2 wrong: silence-is-not-no
+# -    if kind != TokenKind.FINE_GRAINED:
+# -        return False
+# +    if kind != TokenKind.FINE_GRAINED:
+# +        return True
+
+# %% 02-2 wrong: silence-is-not-no
+# -    rights = whoami["auth"]["accessToken"].get("fineGrained") or {}
+# +    rights = whoami["auth"]["accessToken"]["fineGrained"]
+
+# %% 02-2 wrong: silence-is-not-no
+# -        return rights.get(GATED) is True
+# +        return rights.get(GATED)
+
+# %% 02-2 right: a question for each place
+def can(whoami, permission, entity):
+    kind = token_kind(whoami)
+    if kind in (TokenKind.READ, TokenKind.WRITE):
+        if permission == "canReadGatedRepos":
+            return True
+        allowed = permission in CLASSIC[kind]
+        return allowed if permission == "discussion.write" else allowed and is_mine(whoami, entity)
+    if kind is not TokenKind.FINE_GRAINED:
+        return False
+    fine = (((whoami.get("auth") or {}).get("accessToken") or {}).get("fineGrained")) or {}
+    if permission == "canReadGatedRepos":
+        return bool(fine.get("canReadGatedRepos", False))
+
+    def holds(wanted):
+        abroad = wanted == "discussion.write"
+        if wanted in (fine.get("global") or ()) and is_mine(whoami, entity) is not abroad:
+            return True
+        for item in fine.get("scoped") or ():
+            e = item.get("entity") or {}
+            same = e.get("type") == entity.kind and e.get("name") == entity.name
+            owns = entity.kind not in ("user", "org") and e.get("type") in ("user", "org")
+            owns = owns and e.get("name") == entity.name.split("/")[0]
+            if (same or owns) and wanted in (item.get("permissions") or ()):
+                return True
+        return False
+
+    return holds(permission) or (permission == "repo.content.read" and holds("repo.write"))
+
+
+# %% 02-3 wrong: wrong-kind-none
+# -    if not grants and not gated:
+# +    if not job.needs:
+
+# %% 02-3 wrong: wrong-kind-fine-grained
+# -    if not grants and not gated:
+# +    if not grants:
+
+# %% 02-3 wrong: wrong-kind-sign-in
+# -    if job.runs_in == "visitors":
+# -        return TokenRequest("sign in")
+
+# %% 02-3 wrong: wrong-kind-trusted-publisher
+# -    if job.runs_in == "ci" and not gated and writes_one:
+# -        return TokenRequest("trusted publisher")
+
+# %% 02-3 wrong: wrong-kind-none
+# -    grants = job.needs - free
+# +    grants = job.needs
+
+# %% 02-3 wrong: too-much
+# -    free = {each for each in reading if each.access in ("public", "gated") or each.entity in written}
+# +    free = {each for each in reading if each.access in ("public", "gated")}
+
+# %% 02-3 wrong: too-little
+# -    return TokenRequest("fine-grained", job.name, grants, gated)
+# +    return TokenRequest("fine-grained", job.name, frozenset(list(grants)[:1]), gated)
+
+# %% 02-3 wrong: switch
+# -    return TokenRequest("fine-grained", job.name, grants, gated)
+# +    return TokenRequest("fine-grained", job.name, grants, True)
+
+# %% 02-3 wrong: switch
+# -    return TokenRequest("fine-grained", job.name, grants, gated)
+# +    return TokenRequest("fine-grained", job.name, grants)
+
+# %% 02-3 wrong: drops-other-reads
+# -or each.entity in written}
+# +or written}
+
+# %% 02-3 wrong: ci-does-all
+# -    if job.runs_in == "ci" and not gated and writes_one:
+# +    if job.runs_in == "ci":
+
+# %% 02-3 wrong: ci-does-all
+# -    if job.runs_in == "ci" and not gated and writes_one:
+# +    if job.runs_in == "ci" and writes_one:
+
+# %% 02-3 wrong: ci-models-only
+# -    repositories = ("model", "dataset", "space")
+# +    repositories = ("model",)
+
+# %% 02-3 wrong: no-name
+# -    return TokenRequest("fine-grained", job.name, grants, gated)
+# +    return TokenRequest("fine-grained", "", grants, gated)
+
+# %% 02-3 wrong: not-at-the-defaults
+# -        return TokenRequest("sign in")
+# +        return TokenRequest("sign in", job.name)
+
+# %% 02-3 wrong: wrong-order
+# -    if not grants and not gated:
+# -        return TokenRequest("none")
+# -    if job.runs_in == "visitors":
+# -        return TokenRequest("sign in")
+# +    if job.runs_in == "visitors" and job.needs:
+# +        return TokenRequest("sign in")
+# +    if not grants and not gated:
+# +        return TokenRequest("none")
+
+# %% 02-3 right: a loop
+def smallest_token(job):
+    left, switch = [], False
+    for need in job.needs:
+        if need.permission == "repo.content.read":
+            if need.access == "gated":
+                switch = True
+                continue
+            if need.access == "public":
+                continue
+            if Need("repo.write", need.entity, "private") in job.needs or any(
+                other.permission == "repo.write" and other.entity == need.entity for other in job.needs
+            ):
+                continue
+        left.append(need)
+    if not left and not switch:
+        return TokenRequest(kind="none")
+    if job.runs_in == "visitors":
+        return TokenRequest(kind="sign in")
+    if job.runs_in == "ci" and not switch and len(left) == 1:
+        (only,) = left
+        if only.permission == "repo.write" and "/" in only.entity.name:
+            return TokenRequest(kind="trusted publisher")
+    return TokenRequest(kind="fine-grained", name=job.name, grants=frozenset(left), can_read_gated=switch)
+
+
+# %% 02-4 wrong: wrong-page
+# -/settings/tokens/new?
+# +/settings/token/new?
+
+# %% 02-4 wrong: wrong-parameters
+# -("tokenType", "fineGrained")
+# +("tokenType", "fine-grained")
+
+# %% 02-4 wrong: wrong-parameters
+def new_token_url(request, hub_url):
+    if request.kind != "fine-grained":
+        raise ValueError(request.kind)
+    own = sorted(g.permission for g in request.grants if g.entity.kind == "user")
+    query = urlencode({"tokenType": "fineGrained", "ownUserPermissions": own})
+    return f"{hub_url.rstrip('/')}/settings/tokens/new?{query}"
+
+
+# %% 02-4 wrong: loses-permissions
+# -{urlencode(pairs)}
+# +{urlencode(dict(pairs))}
+
+# %% 02-4 wrong: not-sorted
+# -    own = sorted(grant.permission for grant in request.grants if grant.entity.kind == "user")
+# +    own = sorted((grant.permission for grant in request.grants if grant.entity.kind == "user"), reverse=True)
+
+# %% 02-4 wrong: switch-parameter
+# -        pairs.append(("canReadGatedRepos", "true"))
+# +        pairs.append(("canReadGatedRepos", str(True)))
+
+# %% 02-4 wrong: wrong-parameters
+# -    if request.can_read_gated:
+# -        pairs.append(("canReadGatedRepos", "true"))
+# +    pairs.append(("canReadGatedRepos", str(request.can_read_gated).lower()))
+
+# %% 02-4 wrong: ticks-elsewhere
+# -for grant in request.grants if grant.entity.kind == "user")
+# +for grant in request.grants)
+
+# %% 02-4 wrong: double-slash
+# -{hub_url.rstrip('/')}
+# +{hub_url}
+
+# %% 02-4 wrong: makes-a-token-anyway
+# -    if request.kind != "fine-grained":
+# -        raise ValueError(f"no page creates the kind {request.kind!r}: only a fine-grained token is made there")
+
+# %% 02-4 right: by hand
+def new_token_url(request, hub_url):
+    if request.kind != "fine-grained":
+        raise ValueError("nothing to create")
+    query = "tokenType=fineGrained"
+    for grant in sorted(request.grants, key=lambda grant: grant.permission):
+        if grant.entity.kind == "user":
+            query += f"&ownUserPermissions={grant.permission}"
+    if request.can_read_gated:
+        query += "&canReadGatedRepos=true"
+    return hub_url.removesuffix("/") + "/settings/tokens/new?" + query
+
+
+# %% 02-5 wrong: alarm-without-fire
+# -        wanted = {(need.permission, need.entity) for need in needs}
+# -        unneeded = {grant.permission for grant in token.grants if (grant.permission, grant.entity) not in wanted}
+# +        unneeded = {grant.permission for grant in token.grants if grant not in needs}
+
+# %% 02-5 wrong: write-in-server
+# -        if token.kind == TokenKind.WRITE and any(use.runs_in == "server" for use in used):
+# +        if token.kind == TokenKind.WRITE and used:
+
+# %% 02-5 wrong: read-called-write
+# -        if token.kind == TokenKind.WRITE and any(use.runs_in == "server" for use in used):
+# +        if token.kind in (TokenKind.READ, TokenKind.WRITE) and any(use.runs_in == "server" for use in used):
+
+# %% 02-5 wrong: overlooks-a-read-token
+# -        if token.kind in (TokenKind.READ, TokenKind.WRITE):
+# +        if token.kind == TokenKind.WRITE:
+
+# %% 02-5 wrong: overlooks-a-write-token
+# -        if token.kind in (TokenKind.READ, TokenKind.WRITE):
+# +        if token.kind == TokenKind.READ:
+
+# %% 02-5 wrong: overlooks-a-permission-that-nobody-needs
+# -        return sorted(unneeded) + ["the switch for gated repositories"] * gate
+# +        return ["the switch for gated repositories"] * gate
+
+# %% 02-5 wrong: overlooks-a-permission-in-another-place
+# -        wanted = {(need.permission, need.entity) for need in needs}
+# -        unneeded = {grant.permission for grant in token.grants if (grant.permission, grant.entity) not in wanted}
+# +        wanted = {need.permission for need in needs}
+# +        unneeded = {grant.permission for grant in token.grants if grant.permission not in wanted}
+
+# %% 02-5 wrong: overlooks-a-switch-that-nobody-needs
+# -        return sorted(unneeded) + ["the switch for gated repositories"] * gate
+# +        return sorted(unneeded)
+
+# %% 02-5 wrong: reason-without-cause
+# -f"nobody needs {', '.join(too_much)}"
+# +"it may do too much"
+
+# %% 02-5 wrong: shared-unseen
+# -        if len(used) > 1:
+# +        if len(used) > 2:
+
+# %% 02-5 wrong: shared-by-whom
+# -            yield SHARED, f"used by {programs}", "give each program a token of its own"
+# +            yield SHARED, f"used by {len(used)} programs", "give each program a token of its own"
+
+# %% 02-5 wrong: unused-unseen
+# -        if not used:
+# -            yield UNUSED, "no program uses it", "delete it"
+
+# %% 02-5 wrong: unused-and-broad
+# -        if used and too_much:
+# +        if too_much:
+
+# %% 02-5 wrong: age-limit
+# -        if age_days > 180:
+# +        if age_days >= 180:
+
+# %% 02-5 wrong: age-limit
+# -        if age_days > 180:
+# +        if age_days > 6 * 31:
+
+# %% 02-5 wrong: age-not-told
+# -            yield OLD, f"{age_days} days old", "refresh it and deploy the new value"
+# +            yield OLD, f"created on {token.created}", "refresh it and deploy the new value"
+
+# %% 02-5 wrong: not-every-problem
+# -        if age_days > 180:
+# +        if used and age_days > 180:
+
+# %% 02-5 wrong: not-every-problem
+# -    all_uses = list(uses)
+# +    all_uses = uses
+
+# %% 02-5 wrong: wrong-severity
+# -SEVERITIES[problem], reason, step)
+# +"high" if problem == OLD else SEVERITIES[problem], reason, step)
+
+# %% 02-5 wrong: unsorted
+# -    order = ["high", "medium", "low"]
+# -    return sorted(findings, key=lambda finding: (order.index(finding.severity), finding.token))
+# +    return sorted(findings, key=lambda finding: (finding.severity, finding.token))
+
+# %% 02-5 wrong: no-next-step
+# -            yield OLD, f"{age_days} days old", "refresh it and deploy the new value"
+# +            yield OLD, f"{age_days} days old", "delete it"
+
+# %% 02-5 right: a plain loop
+def audit(tokens, uses, today):
+    uses = list(uses)
+    found = []
+    for token in tokens:
+        mine = [use for use in uses if use.token == token.name]
+        say = lambda problem, reason, step: found.append(  # noqa: E731
+            Finding(token.name, problem, SEVERITIES[problem], reason, step)  # noqa: B023
+        )
+        names = " and ".join(use.application for use in mine)
+        if token.kind == TokenKind.WRITE and "server" in [use.runs_in for use in mine]:
+            say(WRITE_IN_SERVER, names, "stop this today")
+        pairs = [(need.permission, need.entity) for use in mine for need in use.needs]
+        unneeded = [grant.permission for grant in token.grants if (grant.permission, grant.entity) not in pairs]
+        if token.kind in (TokenKind.READ, TokenKind.WRITE):
+            unneeded.append(f"kind {token.kind.value}")
+        if token.can_read_gated and all(need.access != "gated" for use in mine for need in use.needs):
+            unneeded.append("gated")
+        if mine and unneeded:
+            say(TOO_BROAD, f"{unneeded} go beyond its use", "make a smaller one")
+        if len(mine) >= 2:
+            say(SHARED, names, "one each")
+        if not mine:
+            say(UNUSED, "idle", "away with it")
+        if (today - token.created).days > 180:
+            say(OLD, f"{(today - token.created).days} days", "rotate it")
+    found.sort(key=lambda finding: finding.token)
+    found.sort(key=lambda finding: {"high": 0, "medium": 1, "low": 2}[finding.severity])
+    return found
