@@ -214,8 +214,11 @@ def _app(world: World, sockets: list[socket.socket]) -> ASGIApp:
     recorded = world.recorder.around(TrustedHostMiddleware(choose, allowed_hosts=names))
     unrecorded = TrustedHostMiddleware(control, allowed_hosts=names)
 
+    hub_port = sockets[0].getsockname()[1]
+
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await (unrecorded if scope["path"].startswith(f"{PREFIX}/") else recorded)(scope, receive, send)
+        is_order = scope["server"][1] == hub_port and scope["path"].startswith(f"{PREFIX}/")
+        await (unrecorded if is_order else recorded)(scope, receive, send)
 
     return app
 
