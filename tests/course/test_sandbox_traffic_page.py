@@ -116,6 +116,7 @@ class TestInABrowser:
             whoami(hub, "?a=" + 200 * "long")
 
             expect(page.get_by_role("cell", name="418", exact=True)).to_be_visible()
+            assert [seen.path[:9] for seen in hub.requests] == ["/api/whoa"], "the page itself is no traffic"
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
             hub.forget()
             expect(page.get_by_text("No request yet.")).to_be_visible()

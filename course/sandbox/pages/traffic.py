@@ -54,7 +54,7 @@ def rows_of(exchanges: Iterable[Exchange], start: float) -> Iterable[Row]:
         client, at = exchange.client or "no token", exchange.at or 0.0
         before = last_at.get((client, program))
         last_at[client, program] = at
-        told = datetime.fromtimestamp(start + at, UTC).isoformat(sep=" ", timespec="milliseconds")[11:23]
+        told = f"{datetime.fromtimestamp(start + at, UTC):%H:%M:%S.%f}"[:-4]
         yield Row(number, told, None if before is None else round(at - before, 2), client, program, exchange)
 
 
