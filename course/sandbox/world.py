@@ -43,7 +43,7 @@ class World:
         header = request.headers.get("authorization")
         if not header:
             return None
-        token = self.tokens.find(_credentials(header))
+        token = self.tokens.use(_credentials(header))
         return Refusal(401, INVALID_CREDENTIALS) if token is None else token
 
 
