@@ -136,7 +136,7 @@ def protect(undo: Annotated[bool, typer.Option("--undo", help="Remove the hook."
     """Let git refuse commits that hold a token (a pre-commit hook in this clone)."""
     from course import protect as hook
 
-    print(hook.unprotect() if undo else hook.protect())
+    print(hook.unprotect(ROOT) if undo else hook.protect(ROOT))
 
 
 @app.command()

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from course.errors import CourseError
-from course.exercises import ROOT
 from course.git import git
 from course.token_shapes import cell_text, kinds_in
 
@@ -35,14 +34,14 @@ class NotProtected(CourseError):
 
 @dataclass(frozen=True)
 class Find:
-    """A token in something staged. place: "line 3", or "cell 2" counted from 1. The value is not kept."""
+    """A token in something staged. place: "line 3", "cell 2" counted from 1, or the metadata. The value is not kept."""
 
     path: str
     place: str
     kind: str
 
 
-def protect(root: Path = ROOT) -> str:
+def protect(root: Path) -> str:
     """Put the hook in place; return a sentence on what was done. A hook of somebody else is never touched.
 
     Raises NotProtected, and GitFailed without git or outside a repository.
@@ -56,7 +55,7 @@ def protect(root: Path = ROOT) -> str:
     return "Protected: `git commit` now refuses tokens in what you staged. `make protect UNDO=1` ends that."
 
 
-def unprotect(root: Path = ROOT) -> str:
+def unprotect(root: Path) -> str:
     """Remove our hook; return a sentence. Raises NotProtected if the hook is not ours."""
     hook = _place(root)
     if not hook.exists():
@@ -126,8 +125,9 @@ def _lines(text: str) -> list[tuple[str, str]]:
 
 def _cells(text: str) -> list[tuple[str, str]]:
     try:
-        cells = json.loads(text)["cells"]
-        return [(f"cell {number}", cell_text(cell)) for number, cell in enumerate(cells, start=1)]
+        notebook = json.loads(text)
+        cells = [(f"cell {number}", cell_text(cell)) for number, cell in enumerate(notebook["cells"], start=1)]
+        return [*cells, ("metadata of the notebook", cell_text(notebook.get("metadata")))]  # what widgets hold
     except (ValueError, KeyError, TypeError, RecursionError):  # half written, or in conflict
         return _lines(text)
 

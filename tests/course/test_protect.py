@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from course import protect
+from course import cli, protect
 from course.exercises import ROOT
 from course.git import GitFailed, git
 from course.sample_repository import build, fake_token
@@ -75,9 +76,10 @@ def test_clean_work_goes_through(clone: Path) -> None:
         ("work.ipynb", notebook(output_type="stream", text=["a\n", f"{TOKEN}\n"]), "cell 2: user token"),
         ("work.ipynb", notebook(output_type="execute_result", data={"text/plain": f"'{TOKEN}'"}), "cell 2: user token"),
         ("work.ipynb", notebook(output_type="error", traceback=[f"\x1b[32m{TOKEN}\x1b[0m"]), "cell 2: user token"),
+        ("work.ipynb", json.dumps({"cells": [], "metadata": {"widgets": [TOKEN]}}), "metadata of the notebook: user"),
         ("work.ipynb", "<<<<<<< ours\n" + TOKEN, "line 2: user token"),
     ],
-    ids=["text", "CI token", "source", "stream", "result", "traceback", "notebook in conflict"],
+    ids=["text", "CI token", "source", "stream", "result", "traceback", "metadata", "notebook in conflict"],
 )
 def test_a_token_is_refused_with_its_place_and_without_its_value(
     clone: Path, name: str, content: str, place: str
@@ -163,6 +165,19 @@ def test_protecting_twice_and_undoing_leaves_nothing(clone: Path) -> None:
     protect.unprotect(clone)
     assert not hook.exists()
     assert "nothing to undo" in protect.unprotect(clone)
+
+
+def test_the_command_puts_the_hook_in_place_and_takes_it_away(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "ROOT", clone)
+    hook = clone / ".git" / "hooks" / "pre-commit"
+
+    done = CliRunner().invoke(cli.app, ["protect"])
+    assert "Protected" in done.output
+    assert hook.exists()
+
+    undone = CliRunner().invoke(cli.app, ["protect", "--undo"])
+    assert "removed" in undone.output
+    assert not hook.exists()
 
 
 def test_a_hook_of_the_learner_stays_and_they_hear_which_line_to_add(clone: Path) -> None:
