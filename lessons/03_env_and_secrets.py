@@ -55,8 +55,6 @@ from dotenv import dotenv_values
 
 project = Path(tempfile.mkdtemp())
 (project / ".env").write_text("HF_TOKEN=from-the-file\n", encoding="utf-8")
-
-
 in_file = dotenv_values(project / ".env")
 for environ in ({"HF_TOKEN": "from-the-environment"}, {}):
     print({**in_file, **environ}["HF_TOKEN"])
@@ -261,12 +259,8 @@ try:
     Settings.model_validate({"token": "open-sesame"})
 except pydantic.ValidationError as problem:
     print(str(problem).splitlines()[2].strip())
-print(
-    {
-        name: "SHOWN" if "open-sesame" in text else "shut"
-        for name, text in ways_to_show(pydantic.SecretStr("open-sesame")).items()
-    }
-)
+for name, text in ways_to_show(pydantic.SecretStr("open-sesame")).items():
+    print(f"{name:9}", "SHOWN" if "open-sesame" in text else "shut")
 
 # %% [markdown]
 # The neighbour's error quotes the whole input, token included: the box did not exist yet when validation failed. `vars` and `pickle` show it as
@@ -419,7 +413,7 @@ MODEL = "sandbox/tiny-gpt2"
 
 
 def complete(prompt: str, token: Secret) -> str:
-    """Go on with `prompt`, with a model on this machine. Takes seconds: torch is loaded here, and only here."""
+    """Go on with `prompt`, with a model on this machine. Takes seconds: torch is loaded only here."""
     from transformers import pipeline
 
     generate = pipeline("text-generation", model=MODEL, token=token.reveal())
@@ -430,10 +424,11 @@ with needs("03-1"):
     mine = load_token({}, good)
     asked = {"Authorization": f"Bearer {mine.reveal()}"}
     if requests.get(f"{hub.url}/api/models/{MODEL}", headers=asked, timeout=10).ok:
-        os.environ.update({"HF_ENDPOINT": hub.url, "HF_HOME": str(home)})  # read when the library is imported
+        # The library reads these when it is imported, which only complete() does.
+        os.environ.update({"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_DISABLE_PROGRESS_BARS": "1"})
         print(complete("A token is", mine))
     else:
-        print(f"{MODEL} is not here yet: the program above waits for it. Everything else in this lesson works without.")
+        print(f"{MODEL} is not here yet: complete() waits for it. The rest of this lesson works without.")
 
 # %% [markdown]
 # ## 6. What git takes
@@ -448,7 +443,8 @@ from course.sample_repository import build
 repo = build(Path(tempfile.mkdtemp()))
 print(git(repo, "status", "--short", "--ignored").text)
 for name in (".env", ".env.local", "service/.env"):
-    print(f"{name:12}", "ignored" if git(repo, "check-ignore", name, accept=(0, 1)).code == 0 else "git would take it")
+    said = git(repo, "check-ignore", name, accept=(0, 1))
+    print(f"{name:12}", "ignored" if said.code == 0 else "git would take it")
 
 # %% [markdown]
 # A rule without a slash holds in every folder below, and it means that name alone: `.env.local` goes through. `git check-ignore` knows all the rules, so ask
@@ -579,12 +575,13 @@ for name, text in texts.items():
 # %% [markdown]
 # Five of six. A scanner helps, and its silence proves nothing. `kinds_in(text)` is ours: it names the kinds and never a value.
 #
-# **Notebooks** are the most common hiding place: they keep what a cell printed. The sample repository has one; its author never printed a token. **Predict:** where is it?
+# **Notebooks** hide tokens well: they keep what a cell printed. The sample repository has one; its author never printed a token. **Predict:** where is it?
 
 # %%
 notebook = json.loads((repo / "explore.ipynb").read_text(encoding="utf-8"))
 for number, cell in enumerate(notebook["cells"], start=1):
-    print(f"cell {number}", "source:", kinds_in("".join(cell["source"])), "all of it:", kinds_in(cell_text(cell)))
+    source = "".join(cell["source"])
+    print(f"cell {number}, source: {kinds_in(source)}, all of it: {kinds_in(cell_text(cell))}")
 
 # %% [markdown]
 # A traceback quoted the header. `cell_text(cell)` gathers every text of a cell: source, outputs, tracebacks, without the
@@ -593,23 +590,12 @@ for number, cell in enumerate(notebook["cells"], start=1):
 # %%
 from collections.abc import Iterator
 
+HISTORY = "-c core.quotePath=false log --all -p -m --unified=0 --no-renames --no-color --format=%x00%h --abbrev=7"
+
 
 def added_lines(repo: Path) -> Iterator[tuple[str, str, str]]:
     """Every line that a commit of any branch added: (commit in 7 digits, path, line)."""
-    log = git(
-        repo,
-        "-c",
-        "core.quotePath=false",
-        "log",
-        "--all",
-        "-p",
-        "-m",
-        "--unified=0",
-        "--no-renames",
-        "--format=%x00%h",
-        "--abbrev=7",
-        "--no-color",
-    )
+    log = git(repo, *HISTORY.split())
     commit = path = ""
     for line in log.text.split("\n"):
         if line.startswith("\0"):
@@ -621,7 +607,9 @@ def added_lines(repo: Path) -> Iterator[tuple[str, str, str]]:
 
 
 print((repo / "config.py").read_text(encoding="utf-8"))
-print([(commit, kinds_in(line)) for commit, path, line in added_lines(repo) if path == "config.py" and kinds_in(line)])
+for commit, name, line in added_lines(repo):
+    if name == "config.py" and kinds_in(line):
+        print(commit, kinds_in(line))
 
 # %% [markdown]
 # ### Exercise 03-4: find the tokens   (about 25 lines, 12 minutes)
@@ -676,9 +664,8 @@ def find_tokens(root: Path) -> list[Leak]:
                 parts = [(f"cell {number}", cell_text(cell)) for number, cell in enumerate(cells, start=1)]
         leaks |= {Leak(path, place, kind) for place, part in parts for kind in kinds_in(part)}
     if (root / ".git").exists():
-        leaks |= {
-            Leak(path, "history", kind, commit) for commit, path, line in added_lines(root) for kind in kinds_in(line)
-        }
+        for commit, path, line in added_lines(root):
+            leaks |= {Leak(path, "history", kind, commit) for kind in kinds_in(line)}
     return sorted(leaks)
     # END SOLUTION
 
@@ -843,7 +830,7 @@ with needs("03-5"):
 # %% [markdown]
 # ## 9. Replace a token without a pause
 #
-# Personal tokens do not expire, so somebody has to replace them. *Refresh* on the page gives a new value and kills the old one at once: whoever still uses it stops. Without a
+# Personal tokens do not expire (as of 2026-08), so somebody has to replace them. *Refresh* on the page gives a new value and kills the old one at once: whoever still uses it stops. Without a
 # pause it goes like this: **create B, deploy B, verify B, watch that A is unused, delete A.** The given classes stand for the page (in reality you click; we know of no documented
 # way to ask when a token was last used) and for the place where your application reads its token.
 
@@ -886,7 +873,9 @@ class StillInUse(Exception):
 #
 # Write `rotate(hub, store)`, with `hub` a `Page` and `store` a `Store`. It replaces the token A that `store.read()` returns, and returns the name of the new one, B:
 #
-# 1. `hub.create()` makes B. 2. `store.write(B)` deploys it. 3. `hub.whoami(...)` verifies its value. Note the time, `hub.now()`.
+# 1. `hub.create()` makes B.
+# 2. `store.write(B)` deploys it.
+# 3. `hub.whoami(...)` verifies its value. Note the time, `hub.now()`.
 # 4. `hub.wait(QUIET_SECONDS)`, then look at `hub.last_used(...)` of A. Was it used at the noted time or later, somebody still holds A: raise `StillInUse`, and delete nothing.
 # 5. `hub.delete(...)` A.
 #
@@ -1017,7 +1006,7 @@ with needs("03-6"):
 # 3. **Clean** the history (`git filter-repo`), if it is worth it: forks, caches and bots keep what they have. A deleted commit is no reason to skip step 1.
 # 4. **Look** at what was done with it: uploads, settings, bills. And ask how it got out.
 #
-# Hugging Face itself recommended to rotate tokens twice: after the leak of Spaces' secrets (2024-05) and after the intrusion of 2026-07. Source: its blog, `space-secrets-disclosure.md`,
+# It happens to the big ones: Hugging Face revoked tokens after the leak of Spaces' secrets (2024-05), and recommended to rotate all after the intrusion of 2026-07. Source: its blog, `space-secrets-disclosure.md`,
 # `security-incident-july-2026.md`; for step 1 hub-docs, `docs/hub/security-tokens.md`, 2026-08-07. The order is our advice.
 
 # %% [markdown]

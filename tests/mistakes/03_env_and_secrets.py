@@ -394,8 +394,8 @@ def ignore_gaps(repo):
 # +    if (root / ".git").is_file():
 
 # %% 03-4 wrong: no-history
-# -for commit, path, line in added_lines(root) for
-# +for commit, path, line in list(added_lines(root))[:1] for
+# -in added_lines(root):
+# +in list(added_lines(root))[:1]:
 
 # %% 03-4 wrong: searches-git-folder
 # -if path.startswith(".git/") or not file.is_file():
