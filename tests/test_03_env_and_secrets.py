@@ -709,12 +709,12 @@ def test_03_4_the_history_is_searched(lesson: SimpleNamespace, history: tuple[Pa
     )
 
 
-def test_03_4_gits_own_files_are_left_out(lesson: SimpleNamespace, history: tuple[Path, list[str]]) -> None:
-    root, _ = history
-    _write(root, ".git/notes.txt", TOKEN)
-    _write(root, ".github/run.yml", TOKEN)
+def test_03_4_gits_own_files_are_left_out(lesson: SimpleNamespace, tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "--template=")
+    _write(tmp_path, ".git/notes.txt", TOKEN)
+    _write(tmp_path, ".github/run.yml", TOKEN)
 
-    paths = {leak[0] for leak in _found(lesson, root)}
+    paths = {leak[0] for leak in _found(lesson, tmp_path)}
 
     assert ".git/notes.txt" not in paths, wrong(
         "searches-git-folder",
