@@ -8,7 +8,7 @@
 # - **find** tokens in files, outputs and git's history, and **refuse** them before a commit;
 # - **replace** a token without a pause, and **revoke** one that leaked.
 #
-# You should know lesson 01, and `git add` and `git commit`. About 65 minutes; after section 5 is a good place for a break. Works offline:
+# You should know lesson 01, and `git add` and `git commit`. About 75 minutes; after section 5 is a good place for a break. Works offline:
 # all tokens here are made up, and every file lies in a temporary folder.
 
 # %% [markdown]
