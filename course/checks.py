@@ -85,7 +85,10 @@ class Unfinished(Exception):
 
 
 class Source(Protocol):
-    """Gives the names to test an exercise with. alone: with our solutions of all others. Raises Unfinished."""
+    """Gives the names to test an exercise with. Raises Unfinished.
+
+    alone: with our solutions of all others; empty if that makes no difference, because none of them is begun.
+    """
 
     def __call__(self, exercise: Exercise, alone: bool = False) -> dict[str, Any]: ...
 
@@ -98,7 +101,7 @@ def run_checks(exercises: Iterable[Exercise], source: Source) -> dict[str, Verdi
     verdicts = _verdicts(wanted, source)
     wrong_ones = [e for e in wanted if verdicts[e.id].state == "wrong" and verdicts[e.id].mistake != ENDLESS]
     alone = _verdicts(wrong_ones, partial(source, alone=True))
-    innocent = [exercise for exercise in wrong_ones if alone[exercise.id].state == "right"]
+    innocent = [exercise for exercise in wrong_ones if exercise.id in alone and alone[exercise.id].state == "right"]
     return verdicts | {exercise.id: _elsewhere(exercise, verdicts[exercise.id]) for exercise in innocent}
 
 
@@ -108,11 +111,13 @@ def _verdicts(wanted: list[Exercise], source: Source) -> dict[str, Verdict]:
     for exercise in wanted:
         try:
             with unpatched():
-                lessons[exercise.id] = SimpleNamespace(**source(exercise))
+                names = source(exercise)
+            if names:
+                lessons[exercise.id] = SimpleNamespace(**names)
         except Unfinished as unfinished:
             verdicts[exercise.id] = unfinished.verdict
     _run_pytest([exercise for exercise in wanted if exercise.id in lessons], lessons, verdicts)
-    return {exercise.id: verdicts[exercise.id] for exercise in wanted}
+    return {exercise.id: verdicts[exercise.id] for exercise in wanted if exercise.id in verdicts}
 
 
 def _elsewhere(exercise: Exercise, verdict: Verdict) -> Verdict:

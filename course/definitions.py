@@ -10,9 +10,9 @@ import symtable
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from course.errors import CourseError
@@ -109,14 +109,19 @@ def execute(found: Definitions, namespace: dict[str, Any], without: Iterable[str
     for statement, filename in found.statements:
         if isinstance(statement, Definition) and statement.name in left_out:
             continue
-        code = compile(ast.Module([statement], []), filename, "exec", flags=found.flags, dont_inherit=True)
         try:
-            exec(code, namespace)  # noqa: S102 - running the learner's own definitions is what this module is for
+            exec(_code(statement, filename, found.flags), namespace)  # noqa: S102 - running the learner's own definitions is what this module is for
         except Stop:
             raise
         except BaseException as error:  # exit() in a constant, too
             failed.update(dict.fromkeys(_bound(statement), f"{type(error).__name__}: {error}"))
     return failed
+
+
+@lru_cache(maxsize=2000)
+def _code(statement: ast.stmt, filename: str, flags: int) -> CodeType:
+    code: CodeType = compile(ast.Module([statement], []), filename, "exec", flags=flags, dont_inherit=True)
+    return code
 
 
 def new_namespace(name: str) -> dict[str, Any]:
@@ -143,6 +148,8 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
+# Most cells of a notebook are the same at the next check, so what was read of them is kept.
+@lru_cache(maxsize=500)
 def parse_cell(source: str, filename: str = "cell") -> ast.Module:
     """The syntax tree of a cell; magics count as `pass`. Raises SyntaxError where a kernel would."""
     try:
@@ -184,6 +191,7 @@ def _kept(statements: Iterable[ast.stmt]) -> set[ast.stmt]:
         kept, new = kept | more, more
 
 
+@lru_cache(maxsize=2000)
 def _reads(statement: ast.stmt) -> set[str]:
     """The names that `statement` looks up in its module: a parameter or local of the same name is none."""
     return set(_module_names(symtable.symtable(ast.unparse(statement), "cell", "exec"), is_module=True))

@@ -66,7 +66,10 @@ def from_kernel(user_namespace: dict[str, Any]) -> Iterator[Source]:
             raise Unfinished(todo(exercise, _STUB_IN_KERNEL.format(exercise.name)))
         lesson = find_lesson(exercise.lesson)
         others = {other.name for other in lesson.exercises} - {exercise.name}
-        lent = {name for name in others if alone or _is_open(before.get(name), name, any)}
+        lent = {name for name in others if _is_open(before.get(name), name, any)}
+        if alone and lent == others:
+            return {}
+        lent = others if alone else lent
         execute(lesson_definitions(lesson), user_namespace)
         user_namespace.update({name: value for name, value in before.items() if name not in lent})
         return user_namespace
@@ -92,15 +95,15 @@ def _refuse_unfinished(exercise: Exercise, theirs: Definitions) -> None:
 
 
 def _overlay(exercise: Exercise, theirs: Definitions, alone: bool) -> dict[str, Any]:
-    namespace = new_namespace(f"lesson_{exercise.lesson}")
     lesson = find_lesson(exercise.lesson)
+    others = [other.name for other in lesson.exercises if other.id != exercise.id]
+    unfinished = [name for name in others if (node := theirs.defining(name)) is None or any(map(is_stub, bodies(node)))]
+    if alone and unfinished == others:
+        return {}
+    namespace = new_namespace(f"lesson_{exercise.lesson}")
     execute(lesson_definitions(lesson), namespace)
     namespace.pop(exercise.name)
-    others = [other.name for other in lesson.exercises if other.id != exercise.id]
-    unfinished = [
-        name for name in others if alone or ((node := theirs.defining(name)) and any(map(is_stub, bodies(node))))
-    ]
-    failed = execute(theirs, namespace, without=unfinished)
+    failed = execute(theirs, namespace, without=others if alone else unfinished)
     if exercise.name not in namespace:
         reason = failed.get(exercise.name, "its definition was not run")
         message = f"Seen:  {exercise.name} could not be defined: {reason}\nDue:   its cell runs without an error"
