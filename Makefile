@@ -27,8 +27,8 @@ check: $(READY)  ## Check your exercises: all, NB=01 or EX=01-2 (about a second)
 watch: $(READY)  ## Check again whenever you save a notebook, until Ctrl-C
 	@$(COURSE) watch
 
-hint: $(READY)  ## Show the hints, a nudge first: EX=01-2
-	@$(COURSE) hint $(call needed,EX)
+hint: $(READY)  ## Show a hint, a nudge first: EX=01-2, and N=2 for more
+	@$(COURSE) hint $(call needed,EX) $(if $(N),--number $(N))
 
 solution: $(READY)  ## Show the solution, once it is due: EX=01-2
 	@$(COURSE) solution $(call needed,EX)

@@ -8,10 +8,13 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from course.sandbox.pages import PageHeaders
+from course.sandbox.pages.traffic import news, traffic
 from course.sandbox.plan import read_script
 from course.sandbox.world import World
 
@@ -20,17 +23,22 @@ Handler = Callable[[World, Request], Awaitable[Response]]
 
 
 def control_app(world: World) -> Starlette:
-    """The same on every port of the sandbox."""
+    """On the Hub's port."""
     routes: list[tuple[str, Handler, str]] = [
         ("/faults", show_faults, "GET"),
         ("/faults", plan_faults, "POST"),
         ("/faults", clear_faults, "DELETE"),
         ("/release", release, "POST"),
+        ("/traffic", traffic, "GET"),
+        ("/traffic/news", news, "GET"),
     ]
-    return Starlette(
-        routes=[Route(PREFIX + path, partial(_own_orders_only, world, handler), methods=[method])
-                for path, handler, method in routes]
-    )  # fmt: skip
+    # The page of the traffic asks for news of itself.
+    headers = [Middleware(PageHeaders, more_policy="; connect-src 'self'")]
+    guarded = [
+        Route(PREFIX + path, partial(_own_orders_only, world, handler), methods=[method])
+        for path, handler, method in routes
+    ]
+    return Starlette(routes=guarded, middleware=headers)
 
 
 async def show_faults(world: World, request: Request) -> Response:

@@ -37,7 +37,7 @@ ErrorType = Literal["overloaded", "generation", "incomplete_generation", "valida
 Count = Annotated[int, Field(ge=0)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 HeaderText = Annotated[str, Field(pattern=r"^([!-~]([ -~]*[!-~])?)?$")]  # what HTTP allows on one line
-_STRICT = ConfigDict(extra="forbid")
+_STRICT = ConfigDict(extra="forbid", defer_build=True)  # validators are made when a fault is: starting stays quick
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -29,6 +29,7 @@ class Gate:
                 await asyncio.wait_for(self._arrived.wait(), within_seconds)
             except TimeoutError:
                 return 0
-        for opened in self._held:
+        held, self._held = self._held, set()
+        for opened in held:
             opened.set_result(None)
-        return len(self._held)
+        return len(held)

@@ -30,7 +30,12 @@ def around(world: World, side: Side, app: ASGIApp) -> ASGIApp:
 
 
 def _whole_answer(world: World, side: Side, fault: Fault, request: Request) -> Response | None:
-    """The answer of a fault that needs no broken connection. On the Hub it is counted like any other."""
+    """The answer of a fault that needs no broken connection. On the Hub it is counted like any other.
+
+    X-Request-Id is the number of the request in `Sandbox.requests`, such as "sandbox-3".
+    Source: the header that huggingface_hub 2.4.0 (errors.py) and openai 3.54.0 (_exceptions.py) put into their errors.
+    Left out: the id on answers that did not fail.
+    """
     bucket = bucket_of(request.url.path) if side == "hub" else "api"
     match fault:
         case Status():
@@ -41,6 +46,7 @@ def _whole_answer(world: World, side: Side, fault: Fault, request: Request) -> R
             answer = login_page(fault)
         case _:
             return None
+    answer.headers["X-Request-Id"] = f"sandbox-{request.state.number}"
     if side == "hub":
         for name, value in world.count(request, world.identify(request)).headers().items():
             answer.headers.setdefault(name, value)

@@ -22,7 +22,8 @@ class _Entry:
 class Recorder:
     """Keeps one `Exchange` a request; `at` counts seconds since the sandbox started.
 
-    Applications find a function scope["state"]["note"] with which they can tell more, such as the client's name.
+    Applications find in scope["state"] the request's "number", from 1, and a function "note" with which they can tell
+    more, such as the client's name.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -41,7 +42,7 @@ class Recorder:
 
         async def recorded(scope: Scope, receive: Receive, send: Send) -> None:
             entry = self._arrival(scope)
-            scope["state"]["note"] = entry.note
+            scope["state"] |= {"note": entry.note, "number": len(self._entries)}
 
             async def watched_send(message: Message) -> None:
                 if message["type"] == "http.response.start":

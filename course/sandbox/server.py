@@ -10,27 +10,22 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 import uvicorn
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from course.errors import CourseError
 from course.sandbox.account import Account
 from course.sandbox.clock import Clock
-from course.sandbox.control import PREFIX, control_app
 from course.sandbox.faults import Body, DateIn, Fault, Pass, Side
-from course.sandbox.hub import cdn_app, hub_app
-from course.sandbox.injection import around
+from course.sandbox.front import LOOPBACK, front
 from course.sandbox.line import Protocol
 from course.sandbox.pages import TOKENS
 from course.sandbox.plan import Faults, read_fault, read_script
 from course.sandbox.repositories import Repository
-from course.sandbox.router import router_app
 from course.sandbox.tokens import Scope as TokenScope
 from course.sandbox.tokens import TokenStore, TokenValues
 from course.sandbox.world import World
 from course.traffic import Exchange
 
-LOOPBACK = "127.0.0.1"
 Result = TypeVar("Result")
 
 
@@ -58,7 +53,7 @@ class Sandbox:
         self.url, self.router, world.cdn_url, _ = map(_url, sockets)
         self.refused_url = _url(refusing)
         world.elsewhere_port = sockets[-1].getsockname()[1]
-        self._server = _Server(_app(world, sockets))
+        self._server = _Server(front(world, [opened.getsockname()[1] for opened in sockets]))
         self._server.start(sockets)
         # A notebook that runs `hub = sandbox.start()` again drops the first one, which then ends by itself.
         self._stop = weakref.finalize(self, _end, self._server, refusing)
@@ -192,32 +187,6 @@ def _issue_tokens(world: World) -> None:
     issue("oauth", "oauth", lifetime_seconds=8 * 3600,
           oauth_scopes=("openid", "profile", "email", "read-repos", "gated-repos", "inference-api"))  # fmt: skip
     world.tokens.revoke(world.tokens.values()["revoked"])
-
-
-def _app(world: World, sockets: list[socket.socket]) -> ASGIApp:
-    """One application for all three sockets; the port a request came in on says which part is meant."""
-    hub, router = hub_app(world), around(world, "router", router_app(world))
-    control = control_app(world)
-
-    async def elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
-        """Another origin that is both, so that one sees what a redirected request is worth there."""
-        await (router if scope["path"].startswith("/v1/") else hub)(scope, receive, send)
-
-    parts: list[ASGIApp] = [hub, router, cdn_app(world), elsewhere]
-    by_port = dict(zip((s.getsockname()[1] for s in sockets), parts, strict=True))
-
-    async def choose(scope: Scope, receive: Receive, send: Send) -> None:
-        await by_port[scope["server"][1]](scope, receive, send)
-
-    # A web page elsewhere may point its own host name at 127.0.0.1; only these names are answered.
-    names = [LOOPBACK, "localhost"]
-    recorded = world.recorder.around(TrustedHostMiddleware(choose, allowed_hosts=names))
-    unrecorded = TrustedHostMiddleware(control, allowed_hosts=names)
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await (unrecorded if scope["path"].startswith(f"{PREFIX}/") else recorded)(scope, receive, send)
-
-    return app
 
 
 def _open_sockets(port: int | None) -> list[socket.socket]:

@@ -3,13 +3,14 @@
 import shutil
 
 import pytest
-from playwright.sync_api import Browser, Playwright
+from playwright.sync_api import Browser, Playwright, expect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NEEDS_CHROMIUM = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
     pytest.mark.enable_socket,
 ]
+expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
 
 
 def launch(playwright: Playwright) -> Browser:

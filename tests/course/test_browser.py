@@ -15,7 +15,6 @@ from tests.course.jupyter import DEADLINE_SECONDS, TOKEN, wait_for_status
 
 STEM = "01_account_setup"
 WRONG = "def token_problem(text):\n    return text  # too simple"
-expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
 pytestmark = NEEDS_CHROMIUM
 
 

@@ -200,7 +200,7 @@ def test_a_script_over_http_does_the_same(hub: sandbox.Sandbox) -> None:
     ]
     assert answer.json()["pending"] == [str(fault) for fault in hub.faults.pending]
     assert [whoami(hub), whoami(hub, "write")] == [200, 429]
-    assert requests.get(f"{hub.router}/_sandbox/faults", timeout=5).json()["used"] == answer.json()["pending"][:1]
+    assert requests.get(f"{hub.url}/_sandbox/faults", timeout=5).json()["used"] == answer.json()["pending"][:1]
     assert requests.delete(f"{hub.url}/_sandbox/faults", timeout=5).json() == {"pending": [], "used": []}
 
 

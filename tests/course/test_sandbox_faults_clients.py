@@ -8,6 +8,7 @@ import openai
 import pytest
 import requests
 from huggingface_hub import InferenceClient
+from huggingface_hub.errors import HfHubHTTPError
 from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
@@ -192,6 +193,17 @@ def test_a_rate_limit_can_be_told_without_retry_after(hub: sandbox.Sandbox) -> N
 
     assert answer.headers["RateLimit"] == '"api";r=0;t=40'
     assert "Retry-After" not in answer.headers
+
+
+def test_a_failure_carries_the_number_of_its_request_into_the_errors_of_the_libraries(hub: sandbox.Sandbox) -> None:
+    hub.fail_next(503, times=2)
+
+    with pytest.raises(HfHubHTTPError) as first:
+        with_inference_client(hub, "read", False, 10)
+    with pytest.raises(openai.InternalServerError) as second:
+        with_openai(hub, "read", False, 10)
+
+    assert (first.value.request_id, second.value.request_id) == ("sandbox-1", "sandbox-2")
 
 
 def test_nobody_listens_at_the_refused_address(hub: sandbox.Sandbox) -> None:

@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from course import sandbox
+from course.sandbox.catalogue import permissions
 from tests.course.visitor import NEW, ORGANISATION, TOKENS, Visitor, copied, whoami
 
 READ, CALL = "repo.content.read", "inference.serverless.write"
@@ -113,7 +114,7 @@ def test_a_token_for_one_repository_opens_no_other(visitor: Visitor) -> None:
 def test_a_token_with_no_box_ticked_is_legal_and_says_whose_it_is(visitor: Visitor) -> None:
     answer = visitor.send(NEW, displayName="nothing", tokenType="fineGrained")
 
-    assert "Nothing but saying whose it is" in answer.text
+    assert "It only says whose it is" in answer.text
     assert whoami(visitor.hub, copied(answer)).json()["name"] == "learner"
 
 
@@ -201,6 +202,15 @@ def test_a_link_ticks_what_it_asks_for(visitor: Visitor) -> None:
     )
 
     assert checked(html) == {"fineGrained", CALL, READ, "true"}
+    assert 'id="notes"' not in html
+
+
+def test_a_link_can_tick_every_permission_of_the_user(visitor: Visitor) -> None:
+    of_user = {one.id for one in permissions().values() if "user" in one.on}
+
+    html = prefilled(visitor, *(("ownUserPermissions", permission) for permission in sorted(of_user)))
+
+    assert checked(html) == {"fineGrained"} | of_user
     assert 'id="notes"' not in html
 
 
@@ -353,6 +363,13 @@ def test_the_policy_set_on_the_page_is_the_one_that_the_hub_obeys(
 
     assert [model(visitor.hub, "workshop/private-model", value).status_code for value in values] == allowed
     assert checked(visitor.open(ORGANISATION).text) == {policy}
+
+
+def test_a_leaked_token_is_no_concern_of_the_organisation_any_more(visitor: Visitor) -> None:
+    listed = visitor.open(ORGANISATION).text
+
+    assert "read-token" in listed
+    assert "revoked-token" not in listed
 
 
 def test_an_unknown_policy_or_organisation_is_refused(visitor: Visitor) -> None:

@@ -56,7 +56,9 @@ def make(page: Page, name: str = "chat proxy", kind: str = "Fine-grained") -> st
     page.get_by_role("radio", name=kind).check()
     page.get_by_label("Name", exact=True).fill(name)
     page.get_by_role("button", name="Create token").click()
-    return page.locator("#value").inner_text()
+    value = page.locator("#value").inner_text()
+    page.wait_for_load_state()  # so that style and script have arrived, too
+    return value
 
 
 def test_a_newcomer_gets_from_sign_up_to_a_first_token(page: Page, hub: sandbox.Sandbox) -> None:

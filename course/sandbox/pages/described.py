@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from course.sandbox.catalogue import find_permission, permissions
 from course.sandbox.permissions import NEEDS_APPROVAL, refuse_by_policy
-from course.sandbox.tokens import Token
+from course.sandbox.rights import may_use_gates
+from course.sandbox.tokens import Scope, Token
 from course.sandbox.world import World
 
 _KINDS = {"fineGrained": "Fine-grained", "read": "Read", "write": "Write"}
@@ -45,13 +46,15 @@ class Described:
     @property
     def rights(self) -> list[tuple[str, list[str]]]:
         """Where, and what: ("User learner", ["Read contents of repositories"]). Empty: it only says whose it is."""
-        if self._token.role != "fineGrained":
-            own = f"All of {self._world.account.name} and {self._world.account.organisation.name}"
-            return [(own, [one.label for one in permissions().values() if self._token.role in one.held_by])]
-        places = [(_place(s.entity_type, s.entity_name), list(map(_label, s.permissions))) for s in self._token.scopes]
-        if self._token.global_permissions:
-            places.append(("Global", list(map(_label, self._token.global_permissions))))
-        if self._token.can_read_gated:
+        token, account = self._token, self._world.account
+        if token.role == "fineGrained":
+            places = [(_place(scope), [_label(held) for held in scope.permissions]) for scope in token.scopes]
+        else:
+            held = [one.label for one in permissions().values() if token.role in one.held_by]
+            places = [(f"All of {account.name} and {account.organisation.name}", held)]
+        if token.global_permissions:
+            places.append(("Global", [_label(held) for held in token.global_permissions]))
+        if may_use_gates(token):
             places.append(("Gated repositories of others", ["Read those that you were let into"]))
         return places
 
@@ -73,8 +76,8 @@ class Described:
         return "pending" if refusal.message == NEEDS_APPROVAL else "refused"
 
 
-def _place(entity_type: str, name: str) -> str:
-    return f"{_PLACES.get(entity_type, entity_type)} {name}"
+def _place(scope: Scope) -> str:
+    return f"{_PLACES.get(scope.entity_type, scope.entity_type)} {scope.entity_name}"
 
 
 def _label(permission_id: str) -> str:

@@ -15,10 +15,12 @@ from course.sandbox.world import World
 
 _GET, _POST, _FORM = ["GET"], ["POST"], ["GET", "POST"]
 _LARGEST_FORM_BYTES = 65_536
+# Nothing inline, nothing from elsewhere, no frame around it.
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 _HEADERS = {
-    # Nothing inline, nothing from elsewhere, no frame around it.
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
     # Not "no-referrer": with it, browsers hide the origin of a form from its own server.
     "Referrer-Policy": "same-origin",
@@ -51,25 +53,26 @@ def page_routes(world: World) -> list[BaseRoute]:
         ("/organizations/{name}/settings/tokens", organisation.organisation, _FORM, False),
         ("/organizations/{name}/settings/tokens/decide", organisation.decide, _POST, False),
     ]
-    guarded = [Middleware(_Headers), Middleware(RequestBodyLimitMiddleware, max_body_size=_LARGEST_FORM_BYTES)]
+    guarded = [Middleware(PageHeaders), Middleware(RequestBodyLimitMiddleware, max_body_size=_LARGEST_FORM_BYTES)]
     routes: list[BaseRoute] = [
         Route(path, endpoint(world, sessions, page, is_open), methods=methods, middleware=guarded)
         for path, page, methods, is_open in pages
     ]
     static = StaticFiles(directory=FOLDER.parent / "static")
-    return [*routes, Mount("/static", static, middleware=[Middleware(_Headers)])]
+    return [*routes, Mount("/static", static, middleware=[Middleware(PageHeaders)])]
 
 
-class _Headers:
-    """Puts `_HEADERS` on every answer of `app`."""
+class PageHeaders:
+    """Puts the headers of all pages on every answer of `app`. more_policy: what its scripts may do besides."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, more_policy: str = "") -> None:
         self._app = app
+        self._headers = _HEADERS | {"Content-Security-Policy": _POLICY + more_policy}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
+                MutableHeaders(scope=message).update(self._headers)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
