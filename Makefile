@@ -7,7 +7,7 @@ COURSE = .venv/bin/python -m course
 READY = .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test check watch hint solution reset sandbox doctor build lint format bench lock clean
+.PHONY: help lab test check watch hint solution reset sandbox doctor build lint format bench faults lock clean
 MAKEFLAGS += --no-print-directory
 # Some machines set this; every start would then compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -53,6 +53,9 @@ format: $(READY)  ## For authors: lay out the code the one way
 
 bench: $(READY)  ## For authors: measure what must stay fast; FULL=1 measures `make test` too
 	@FULL=$(FULL) $(COURSE) bench
+
+faults: $(READY)  ## For authors: run four clients under every failure, write the table
+	@$(COURSE) faults
 
 lock:  ## For authors: requirements.txt -> requirements.lock (needs uv and the network)
 	@uv pip compile --quiet --no-config --universal --python-version 3.11 --no-annotate \

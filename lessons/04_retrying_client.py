@@ -423,7 +423,7 @@ class BearerAuth(AuthBase):
 # ### The session
 #
 # Redirects are the other way out for a token: by default `requests` follows them. To another host it drops `Authorization`, but on the same one it goes along, to whatever path the answer names.
-# **Predict** before you look it up: what does `session.max_redirects = 0` do, return the answer with the 302 or raise?
+# With `session.max_redirects = 0` it raises `TooManyRedirects` instead. Which of the two would you rather explain afterwards?
 
 # %% [markdown]
 # ### Exercise 04-3: a session that retries what is safe   (about 15 lines, 8 minutes)
@@ -759,7 +759,8 @@ def trouble_of(error: Exception) -> Trouble:
 # - `_send(body, call)` posts `body` as JSON to `{base_url}/chat/completions` with `self.session`, streamed, and follows no redirect. Its connect and read time-outs are those of
 #   `self.timeouts`, neither longer than the time left.
 # - `_once(messages, call)` sends `{"model": ..., "messages": ...}` and reads the body with `chunks`. It returns an `Answer`, or a `Failure`: `refused(response, call)` for a status other than 200, `unreachable(error)` for
-#   a `requests.RequestException` or a `ValueError` from sending, and a `BadAnswer` that is not repeated for a 200 which is no chat completion. Every response is closed, whatever happened.
+#   a `requests.RequestException` or a `ValueError` from sending, and `Failure(BadAnswer("...", 200, request_id), Outcome(200))`, which is not repeated, for a 200 that is no chat completion. The request id stands in the header
+#   `X-Request-Id`. Every response is closed, whatever happened.
 # - `_wait_or_raise(failure, call)` returns after the wait that is due before another attempt, or raises `failure.error`, with `attempts` and `elapsed_seconds` filled in:
 #     - What `is_retryable` refuses is raised at once. For us a POST is `repeatable` if `self.repeatable` says so.
 #     - Otherwise `retry_after_seconds` is the wait of `wait_seconds`, given the clock's `time()` and `self.rng`.
@@ -848,8 +849,10 @@ class ChatClient:
         try:
             body = json.loads(content)
             choice = body["choices"][0]
-            text = choice["message"]["content"] + ""
+            text = choice["message"]["content"]
         except (ValueError, LookupError, TypeError):
+            text = None
+        if not isinstance(text, str):
             return Failure(BadAnswer("this is no chat completion", 200, request_id), Outcome(200))
         usage = body.get("usage") or {}
         return Answer(text, choice.get("finish_reason"), usage, request_id, call.attempts, call.elapsed())
@@ -906,8 +909,9 @@ with needs("04-4"):
         try:
             print(status, "-> an answer after", client.complete(question).attempts, "attempts, waits", clock.slept)
         except ChatError as failed:
-            later = f", come back after {failed.retry_after_seconds:.1f} s" if failed.retry_after_seconds else ""
-            print(status, "->", type(failed).__name__, "after", failed.attempts, "attempts, waits", clock.slept, later)
+            later = failed.retry_after_seconds
+            told = f"{type(failed).__name__} after {failed.attempts} attempts, waits {clock.slept}"
+            print(status, "->", told + (f", come back after {later:.1f} s" if later else ""))
     hub.faults.clear()
 
 # %% [markdown]
@@ -1504,6 +1508,7 @@ STREAM_PLANS: dict[str, list[Any]] = {
     "stream, error late": [faults.ErrorEvent()],
     "stream, error first": [faults.ErrorEvent(after=0)],
     "stream, no [DONE]": [faults.NoDone()],
+    "stream, login page": [faults.LoginPage()],
 }
 
 with needs("04-7"):
@@ -1519,10 +1524,10 @@ with needs("04-7"):
 # - `InferenceClient` never repeats. Its errors carry the status, but most share one class.
 # - `openai` repeats twice by default, reads `Retry-After` up to two minutes, and knows nothing of `RateLimit`.
 # - **redirect**: both follow a 307 to another port. The token stays behind, which is why the second answer is a 401; the *prompt* went along.
-# - **cut unseen**: both hand out half an answer as a whole one. `finish_reason` in the last chunk would tell: look at it yourself.
+# - **cut unseen**: both hand out half an answer as a whole one. `finish_reason` in the last chunk would tell: look at it yourself. **login page**, streamed: both hand out an empty answer.
 # - **error first**: no text had come, and yet neither asks again: a stream that began with 200 counts as a success.
 #
-# Where does ours do worse? It is code that you have to keep; and 504 for ever cost four generations, until `repeatable=False`.
+# All failures that the sandbox knows are in `data/fault_matrix.toml`, made the same way by `make faults`. Where does ours do worse? It is code that you have to keep; and 504 for ever cost four generations, until `repeatable=False`.
 
 # %% [markdown]
 # ## 11. Which client should I use?

@@ -877,7 +877,7 @@ def test_04_4_a_200_that_is_no_answer(lesson: SimpleNamespace, body: str) -> Non
         "bad-answer-escapes",
         seen=f"on a 200 with the body {body!r} complete {_ended(error)}",
         due="raise BadAnswer: a login page of a hotel, say",
-        read='"Exercise 04-4": _once, a 200 which is no chat completion',
+        read='"Exercise 04-4": _once, a 200 that is no chat completion',
     )
     assert len(client.sent) == 1, wrong(
         "bad-answer-repeated",
