@@ -65,7 +65,7 @@ lock:  ## For authors: requirements.txt -> requirements.lock (needs uv and the n
 	   grep -vE '^(cuda-|nvidia-|triton)' .lock.tmp; } > requirements.lock; rm .lock.tmp
 
 clean:  ## Remove what we built (environment, caches); never notebooks, progress or .env
-	@rm -rf .venv .build .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf .venv .build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path './notebooks/*' -not -path './.git/*' -prune -exec rm -rf {} +
 
 # The stamp: younger than the lock means ready. Set-up looks closer (a hash) and finishes what was cut off.

@@ -297,7 +297,7 @@ dice = random.Random(4)  # a seed, so that the output is the same on every run
 print("full jitter  ", [[round(dice.uniform(0, min(8.0, 0.5 * 2**n)), 1) for n in range(5)] for _ in range(3)])
 
 # %% [markdown]
-# ### Exercise 04-2: how long to wait   (about 15 lines, 9 minutes)
+# ### Exercise 04-2: how long to wait   (about 15 lines, 8 minutes)
 #
 # Write `wait_seconds(headers, attempt, now, rng)`. It returns seconds, above 0 where the server asked for them. The first that applies:
 #
@@ -426,7 +426,7 @@ class BearerAuth(AuthBase):
 # With `session.max_redirects = 0` it raises `TooManyRedirects` instead. Which of the two would you rather explain afterwards?
 
 # %% [markdown]
-# ### Exercise 04-3: a session that retries what is safe   (about 15 lines, 8 minutes)
+# ### Exercise 04-3: a session that retries what is safe   (about 15 lines, 7 minutes)
 #
 # Write `build_session(auth, retries)`. It returns a `requests.Session` that
 #
@@ -752,7 +752,7 @@ def trouble_of(error: Exception) -> Trouble:
 
 
 # %% [markdown]
-# ### Exercise 04-4: a client with a deadline   (about 40 lines, 18 minutes)
+# ### Exercise 04-4: a client with a deadline   (about 40 lines, 16 minutes)
 #
 # Complete `ChatClient`. `__init__` and `complete` are given, the rest is yours. `complete(messages)` returns an `Answer` or raises a `ChatError`, nothing else.
 #
@@ -937,7 +937,7 @@ with needs("04-4"):
 # it is soon empty, and calls fail at once. AWS SDKs do this (capacity 500, 14 or 5 a retry, 2026-11); Google's SRE book allows retries for 10 % of the requests.
 
 # %% [markdown]
-# ### Exercise 04-5: a budget for retries   (about 12 lines, 8 minutes)
+# ### Exercise 04-5: a budget for retries   (about 12 lines, 7 minutes)
 #
 # Write `RetryBudget(capacity, per_success)`. It begins with `capacity` tokens.
 #
@@ -1038,7 +1038,7 @@ print([half.decode("utf-8", "replace") for half in halves])
 print("one\u2028line".splitlines())
 
 # %% [markdown]
-# ### Exercise 04-6: read server-sent events   (about 35 lines, 14 minutes)
+# ### Exercise 04-6: read server-sent events   (about 35 lines, 12 minutes)
 #
 # Write `SSEDecoder`. `feed(chunk)` takes the next bytes, however they were cut, and returns the list of events that are complete now. Every cutting of the same bytes gives the same events. The rules:
 #
@@ -1165,7 +1165,7 @@ with needs("04-6"):
 # - the bytes end without either: **cut**, although no layer below noticed. If nobody counted the body (neither length nor chunks), a broken connection looks like an end;
 # - an event `{"error": ...}` inside a stream that began with 200: the status came too early to say it.
 #
-# Given are a class for the caller's side, and two functions. Who gives the connection back if the caller stops reading after the first word?
+# Given are a class for the caller's side, and three functions. Who gives the connection back if the caller stops reading after the first word?
 
 # %%
 from collections.abc import Generator
@@ -1202,6 +1202,18 @@ def failed_event(payload: dict[str, object], request_id: str | None) -> Failure:
     return Failure(kind("the stream reports an error", 200, request_id), Outcome(200, error_type=code))
 
 
+def hang_up(response: requests.Response, call: Call) -> None:
+    """After the last event: take the end of the body if it is there already. Then the connection can be used again.
+
+    Without it the next stream begins with a new connection, and on a real network with a new TLS handshake.
+    """
+    connection, patience = response.raw.connection, min(0.01, call.left())
+    if connection is not None and connection.sock is not None and patience > 0:
+        connection.sock.settimeout(patience)
+        with suppress(urllib3_errors.HTTPError):
+            response.raw.read1(65_536)
+
+
 def after(text: str, failure: Failure) -> Failure:
     """`failure`, once `text` had come: the error keeps the text, and `is_retryable` is told."""
     failure.error.partial_text = text
@@ -1209,14 +1221,14 @@ def after(text: str, failure: Failure) -> Failure:
 
 
 # %% [markdown]
-# ### Exercise 04-7: text as it comes   (about 40 lines, 15 minutes)
+# ### Exercise 04-7: text as it comes   (about 40 lines, 14 minutes)
 #
 # Write `_stream_once(messages, call)`: one attempt, as a generator. `stream` and the loop around it are given, `_send` and `_wait_or_raise` are those of 04-4. It **yields** each piece of text as soon as it has come, and **returns** how it ended.
 #
 # - The body asks for `"stream": True` and `"stream_options": {"include_usage": True}` besides model and messages.
 # - Another status than 200 is `refused(response, call)`. A 200 whose `Content-Type` does not start with `text/event-stream` is a `BadAnswer`, `Outcome(200)`.
 # - The text of an event is `choices[0]["delta"]["content"]`; each of these may be missing, empty or `None` (the last chunk, with `usage`, has empty `choices`). Nothing is yielded for no text.
-# - `[DONE]`, or the end of the bytes after a `finish_reason`, returns an `Answer` with the whole text and the `usage`. After `[DONE]` nothing more is read.
+# - `[DONE]`, or the end of the bytes after a `finish_reason`, returns an `Answer` with the whole text and the `usage`. After `[DONE]` nothing more is waited for; `hang_up(response, call)` saves the connection.
 # - The end without either is a `ServiceUnavailable` with trouble "lost". An event with `"error"` is `failed_event(...)`. An event that is no JSON object, or longer than the decoder allows, is a `BadAnswer`. A `RequestException` or `ValueError` of the network is
 #   `unreachable(error)`. Each of them goes through `after(text, ...)`, so that text already yielded is kept and never ordered again.
 # - The response is closed in every case, also when the caller stops early.
@@ -1256,6 +1268,7 @@ class StreamingChatClient(ChatClient):
                     return Failure(broken, Outcome(200))
                 for event in self._events(response, call):
                     if event.data == "[DONE]":
+                        hang_up(response, call)
                         return Answer(text, finish_reason, usage, request_id, call.attempts, call.elapsed())
                     payload = _json_object(event.data)
                     if payload is None:
@@ -1304,7 +1317,7 @@ def _piece(payload: dict[str, Any]) -> tuple[str, str | None]:
 # It is `_once` with a loop inside. Which of your three tools gives bytes, which makes events of them, and what is left to do for each event? Write the way of a good stream first (four lines inside the loop), then the seven ways to fail.
 
 # %% [markdown] hint="04-7"
-# Nearly code: `with self._send(body, call) as response:` status, content type, then `for chunk in chunks(response, call, self.timeouts[1]): for event in decoder.feed(chunk):`. If `event.data == "[DONE]"`, `return Answer(...)`; `json.loads`; `"error" in payload`; then the piece:
+# Nearly code: `with self._send(body, call) as response:` status, content type, then `for chunk in chunks(response, call, self.timeouts[1]): for event in decoder.feed(chunk):`. If `event.data == "[DONE]"`, `hang_up(response, call)` and `return Answer(...)`; `json.loads`; `"error" in payload`; then the piece:
 # `(payload.get("choices") or [{}])[0].get("delta")`, and `text += piece; yield piece`. A `with` inside a generator closes the response even if the caller stops: Python raises `GeneratorExit` at the `yield`. Behind the loops: `finish_reason` or cut?
 
 # %% [markdown] explanation="04-7"

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-_NOT_OURS = {".git", ".venv", ".build", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".backups"}
+_NOT_OURS = {
+    ".git",
+    ".venv",
+    ".build",
+    "__pycache__",
+    ".hypothesis",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".pytest_cache",
+    ".backups",
+}
 # What the two common scanners look for (gitleaks and trufflehog, August 2026), and tokens they miss.
 _TOKENS = re.compile(
     r"(?:hf_|api_org_)(?i:[a-z]{34})"

@@ -262,6 +262,15 @@ def test_a_fault_on_the_wire_has_its_end_in_time(hub: sandbox.Sandbox, name: str
         assert len(hub.requests) <= 2
 
 
+def test_a_refused_connection_is_tried_again_without_consent_as_nothing_was_sent(hub: sandbox.Sandbox) -> None:
+    session = lesson.build_session(lesson.BearerAuth(FAKE), 0)
+    client = lesson.ChatClient(session, f"{hub.refused_url}/v1", MODEL, repeatable=False, clock=ShiftedClock())
+
+    error = _outcome(lambda: client.complete([{"role": "user", "content": "Hi"}]))
+
+    assert (type(error).__name__, error.attempts, error.status) == ("ServiceUnavailable", 4, None)
+
+
 def test_fifty_threads_share_one_client_and_nothing_is_mixed_up(hub: sandbox.Sandbox) -> None:
     questions = ["What is a read token?", "And a write token?", "My token has leaked", "When does it expire?"]
     client = _real(hub, max_attempts=60, deadline_seconds=1e9, timeouts=(5, 5))

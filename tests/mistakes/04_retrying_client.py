@@ -816,15 +816,14 @@ class SSEDecoder:
 
 # %% 04-7 wrong: reads-after-done
 # -                    if event.data == "[DONE]":
+# -                        hang_up(response, call)
 # -                        return Answer(text, finish_reason, usage, request_id, call.attempts, call.elapsed())
 # +                    if event.data == "[DONE]":
 # +                        continue
 
 # %% 04-7 wrong: endless-stream
 # -        for chunk in chunks(response, call, self.timeouts[1]):
-# +        for chunk in iter(lambda: response.raw.read1(4096), b""):
-# -        except (requests.RequestException, ValueError) as error:
-# +        except (requests.RequestException, urllib3_errors.HTTPError, ValueError) as error:
+# +        for chunk in chunks(response, Call(self.clock, 1e9), self.timeouts[1]):
 
 # %% 04-7 wrong: connection-kept
 # -            with self._send(body, call) as response:
