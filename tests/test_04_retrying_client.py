@@ -460,7 +460,7 @@ def test_04_3_a_post_is_not_repeated(lesson: SimpleNamespace, hub: sandbox.Sandb
     assert len(hub.requests) == 1, wrong(
         "repeats-post",
         seen=f"the router answered 503 to a POST, and {len(hub.requests)} requests were sent",
-        due="one: a POST may have been done, and paid for. An empty allowed_methods means every method",
+        due="one: a POST may have been done, and paid for. allowed_methods=None means every method",
         read='"Exercise 04-3", the second rule',
     )
 

@@ -224,7 +224,7 @@ def wait_seconds(headers, attempt, now, rng):
 
 # %% 04-3 wrong: repeats-post
 # -        allowed_methods={"GET", "HEAD"},
-# +        allowed_methods=frozenset(),
+# +        allowed_methods=None,
 
 # %% 04-3 wrong: loses-the-answer
 # -        raise_on_status=False,
