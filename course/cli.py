@@ -133,6 +133,14 @@ def sandbox(
 
 
 @app.command()
+def protect(undo: Annotated[bool, typer.Option("--undo", help="Remove the hook.")] = False) -> None:
+    """Let git refuse commits that hold a token (a pre-commit hook in this clone)."""
+    from course import protect as hook
+
+    print(hook.unprotect(ROOT) if undo else hook.protect(ROOT))
+
+
+@app.command()
 def lab(browser: Annotated[bool, typer.Option(help="Open a browser.")] = True) -> None:
     """Open JupyterLab in notebooks/."""
     from course.lab import open_lab

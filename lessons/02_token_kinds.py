@@ -86,9 +86,10 @@ class TokenKind(StrEnum):
 #
 # Write `token_kind(whoami)`. It gets the whole answer of whoami, already parsed, and returns a `TokenKind`.
 #
-# - `auth.accessToken.role` is `"fineGrained"`, `"read"` or `"write"`: return that kind. Another role is `UNKNOWN`, also `"oauth"`, which is no role.
-# - `accessToken` is missing or `null`, and `auth.type` is `"oauth"`: `OAUTH`.
-# - Everything else is `UNKNOWN`. It never raises: any field may be missing or `null`, and the answer about a CI run has no `auth` at all.
+# - `auth.accessToken.role` is `"fineGrained"`, `"read"` or `"write"`: return that kind, whatever `auth.type` says. Another role is `UNKNOWN`, also `"oauth"`, which is no role.
+# - `accessToken` is missing, `null` or empty (`{}`), and `auth.type` is `"oauth"`: `OAUTH`.
+# - Everything else is `UNKNOWN`. It never raises for a dict: `auth` and `accessToken` may be missing, `null` or empty, every other field missing or `null`.
+#   The answer about a CI run has no `auth` at all.
 #
 # Example: `token_kind({"auth": {"accessToken": {"role": "read"}}})` → `TokenKind.READ`; `token_kind({})` → `TokenKind.UNKNOWN`.
 # Check: the cell below, or `make check EX=02-1`.
@@ -538,7 +539,7 @@ print(f"{hub.settings_url}/new?tokenType=fineGrained&ownUserPermissions=inferenc
 # `hub_url`, then `/settings/tokens/new?` and these parameters, in this order:
 #
 # - `tokenType=fineGrained`
-# - `ownUserPermissions=<id>` once for each grant on the **user**, sorted by id
+# - `ownUserPermissions=<id>` once for each id that is granted on the **user**, sorted by id
 # - `canReadGatedRepos=true` if the switch is on (observed, third-party; repeating the parameter above is our reading, too)
 #
 # There is no known parameter for grants on organisations and repositories, nor for global ones: they are left out, and the person ticks them
@@ -555,7 +556,7 @@ def new_token_url(request: TokenRequest, hub_url: str) -> str:
     # BEGIN SOLUTION
     if request.kind != "fine-grained":
         raise ValueError(f"no page creates the kind {request.kind!r}: only a fine-grained token is made there")
-    own = sorted(grant.permission for grant in request.grants if grant.entity.kind == "user")
+    own = sorted({grant.permission for grant in request.grants if grant.entity.kind == "user"})
     pairs = [("tokenType", "fineGrained"), *(("ownUserPermissions", permission) for permission in own)]
     if request.can_read_gated:
         pairs.append(("canReadGatedRepos", "true"))
@@ -567,7 +568,7 @@ def new_token_url(request: TokenRequest, hub_url: str) -> str:
 # `urlencode` takes a dict or a list of pairs. Which of the two can hold the same name twice?
 
 # %% [markdown] hint="02-4"
-# Nearly code: `pairs = [("tokenType", "fineGrained")]`, then one `("ownUserPermissions", id)` for each grant whose `entity.kind == "user"`, in sorted order, then
+# Nearly code: `pairs = [("tokenType", "fineGrained")]`, then one `("ownUserPermissions", id)` for each id in the sorted set of those with `entity.kind == "user"`, then
 # `("canReadGatedRepos", "true")` if needed; `hub_url.rstrip("/") + "/settings/tokens/new?" + urlencode(pairs)`.
 
 # %% [markdown] explanation="02-4"
@@ -680,14 +681,15 @@ for use in USES:
 # | problem | severity | when |
 # |---|---|---|
 # | `WRITE_IN_SERVER` | high | the kind is Write, and a program that uses it runs in a `"server"` |
-# | `TOO_BROAD` | medium | somebody uses it, and it is Read or Write; or it is fine-grained and holds a grant that none of its programs needs; or its switch for gated repositories is on and none of them reads a gated one |
-# | `SHARED` | medium | two or more programs use it |
+# | `TOO_BROAD` | medium | somebody uses it, and it is Read or Write; or it is fine-grained, and holds a grant that none of its programs needs, or its switch for gated repositories is on and none of them reads (`repo.content.read`) a gated one |
+# | `SHARED` | medium | two or more different programs use it |
 # | `UNUSED` | medium | no program uses it |
 # | `OLD` | low | created more than 180 days before `today` |
 #
 # - Keep it simple: a grant is needed if one of its programs has a need with the same permission on the same entity. `access` does not matter for that, and `smallest_token` is not asked.
+# - OAuth and unknown kinds are never too broad: what they may do is not in such a list.
 # - The list is ordered: highest severity first, inside of that by the token's name.
-# - `reason` says what was seen: for `SHARED` the programs, for `OLD` the age in days, for `TOO_BROAD` the kind (read, write) or each permission that nobody needs (for the switch: `gated`).
+# - `reason` says what was seen: for `SHARED` the programs, each once, for `OLD` the age in days, for `TOO_BROAD` the kind (read, write) or each permission that nobody needs (for the switch: `gated`).
 # - `next_step` says what to do, a different sentence for each problem.
 #
 # Example: an unused token gives `Finding("old-laptop", UNUSED, "medium", "no program uses it", "delete it")`, in your words.
@@ -710,20 +712,24 @@ def audit(tokens: Sequence[TokenRecord], uses: Sequence[Use], today: date) -> li
 
     # BEGIN SOLUTION
     def beyond(token: TokenRecord, needs: set[Need]) -> list[str]:
-        if token.kind in (TokenKind.READ, TokenKind.WRITE):
-            return [f"the kind {token.kind}"]
+        if token.kind != TokenKind.FINE_GRAINED:
+            return [f"the kind {token.kind}"] if token.kind in CLASSIC else []
         wanted = {(need.permission, need.entity) for need in needs}
         unneeded = {grant.permission for grant in token.grants if (grant.permission, grant.entity) not in wanted}
-        gate = token.can_read_gated and not any(need.access == "gated" for need in needs)
-        return sorted(unneeded) + ["the switch for gated repositories"] * gate
+        at_gates = [need for need in needs if need.permission == "repo.content.read" and need.access == "gated"]
+        return sorted(unneeded) + ["the switch for gated repositories"] * (token.can_read_gated and not at_gates)
 
     def problems(token: TokenRecord, used: list[Use]) -> Iterator[tuple[str, str, str]]:
-        programs = ", ".join(use.application for use in used)
+        programs = sorted({use.application for use in used})
         age_days = (today - token.created).days
         if not used:
             yield UNUSED, "no program uses it", "delete it"
         if token.kind == TokenKind.WRITE and any(use.runs_in == "server" for use in used):
-            yield WRITE_IN_SERVER, f"used by {programs}", "replace it by fine-grained tokens today, then delete it"
+            yield (
+                WRITE_IN_SERVER,
+                f"used by {', '.join(programs)}",
+                "replace it by fine-grained tokens today, then delete it",
+            )
         too_much = beyond(token, {need for use in used for need in use.needs})
         if used and too_much:
             yield (
@@ -731,8 +737,8 @@ def audit(tokens: Sequence[TokenRecord], uses: Sequence[Use], today: date) -> li
                 f"nobody needs {', '.join(too_much)}",
                 "make the smallest token, deploy it, delete this one",
             )
-        if len(used) > 1:
-            yield SHARED, f"used by {programs}", "give each program a token of its own"
+        if len(programs) > 1:
+            yield SHARED, f"used by {', '.join(programs)}", "give each program a token of its own"
         if age_days > 180:
             yield OLD, f"{age_days} days old", "refresh it and deploy the new value"
 

@@ -55,7 +55,7 @@ def _limited(world: World, answerer: Answerer | None) -> Callable[[Request], Awa
 
     async def answer(request: Request) -> Response:
         caller = world.identify(request)
-        usage = world.count(request, caller)
+        usage = world.count(request, is_user=isinstance(caller, Token))
         if usage.exceeded:
             response = _too_many_requests(usage, request, caller)
         elif answerer is None:

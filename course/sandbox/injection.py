@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from course.sandbox.failures import login_page, redirect, status_answer
 from course.sandbox.faults import Fault, LoginPage, Pass, Redirect, Side, Status
 from course.sandbox.limits import bucket_of
+from course.sandbox.tokens import Token
 from course.sandbox.world import World
 
 
@@ -48,6 +49,6 @@ def _whole_answer(world: World, side: Side, fault: Fault, request: Request) -> R
             return None
     answer.headers["X-Request-Id"] = f"sandbox-{request.state.number}"
     if side == "hub":
-        for name, value in world.count(request, world.identify(request)).headers().items():
+        for name, value in world.count(request, isinstance(world.identify(request), Token)).headers().items():
             answer.headers.setdefault(name, value)
     return answer

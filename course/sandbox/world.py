@@ -55,10 +55,10 @@ class World:
         token = self.tokens.use(_credentials(header))
         return Refusal(401, INVALID_CREDENTIALS) if token is None else token
 
-    def count(self, request: Request, caller: Token | Refusal | None) -> Usage:
-        """Count a request for the rate limits. One user's tokens share a count; other callers are told by address."""
+    def count(self, request: Request, is_user: bool) -> Usage:
+        """Count a request for the rate limits. All that the user does shares a count; others are told by address."""
         bucket = bucket_of(request.url.path)
-        if isinstance(caller, Token):
+        if is_user:
             return self.limits.count(f"user {self.account.name}", self.account.plan, bucket)
         return self.limits.count(f"ip {address_of(request)}", "anonymous", bucket)
 

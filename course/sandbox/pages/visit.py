@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from course.sandbox.account import Account
-from course.sandbox.limits import Usage, bucket_of
+from course.sandbox.limits import Usage
 from course.sandbox.pages.session import Session, Sessions
 from course.sandbox.pages.templates import render
 from course.sandbox.world import World
@@ -78,7 +78,7 @@ def endpoint(world: World, sessions: Sessions, page: Page, is_open: bool) -> Cal
     async def answer(request: Request) -> Response:
         form = QueryParams((await request.body()).decode("latin-1")) if request.method == "POST" else QueryParams()
         visit = Visit(world, sessions, sessions.of(request), request, form)
-        usage = _count(visit)
+        usage = world.count(request, is_user=visit.session.signed_in)
         response = _too_many(visit, usage) if usage.exceeded else _answered(visit, page, is_open)
         sessions.send(visit.session, request, response)
         response.headers.update(usage.headers())
@@ -110,14 +110,6 @@ def _is_own_form(visit: Visit) -> bool:
 
 def _origin(request: Request) -> str:
     return f"{request.url.scheme}://{request.url.netloc}"
-
-
-def _count(visit: Visit) -> Usage:
-    bucket = bucket_of(visit.request.url.path)
-    if visit.session.signed_in:
-        return visit.world.limits.count(f"user {visit.account.name}", visit.account.plan, bucket)
-    client = visit.request.client
-    return visit.world.limits.count(f"ip {client.host if client else 'unknown'}", "anonymous", bucket)
 
 
 def _too_many(visit: Visit, usage: Usage) -> Response:
