@@ -1403,7 +1403,7 @@ careless("Is my " + "illness curable?", token)
 print("token:", token in reports[-1], " prompt:", "illness curable" in reports[-1])
 
 # %% [markdown]
-# Both (sentry-sdk 2.75.0, its default settings). `include_local_variables=False` helps, a scrubbing function helps, and each forgets something one day. The safe way is a list of what **may** go out, and nothing else. A `ChatError` has it: status, request id, attempts. **Predict:** what does
+# Both (sentry-sdk 2.75.0, its default settings without the integrations for frameworks). `include_local_variables=False` helps, a scrubbing function helps, and each forgets something one day. The safe way is a list of what **may** go out, and nothing else. A `ChatError` has it: status, request id, attempts. **Predict:** what does
 # the second report hold?
 
 
