@@ -7,7 +7,7 @@ COURSE = .venv/bin/python -m course
 READY = .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test check watch hint solution reset sandbox protect doctor build lint format bench lock clean
+.PHONY: help lab test check watch hint solution reset sandbox protect doctor build lint format bench faults lock clean
 MAKEFLAGS += --no-print-directory
 # Some machines set this; every start would then compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -57,6 +57,9 @@ format: $(READY)  ## For authors: lay out the code the one way
 bench: $(READY)  ## For authors: measure what must stay fast; FULL=1 measures `make test` too
 	@FULL=$(FULL) $(COURSE) bench
 
+faults: $(READY)  ## For authors: run four clients under every failure, write the table
+	@$(COURSE) faults
+
 lock:  ## For authors: requirements.txt -> requirements.lock (needs uv and the network)
 	@uv pip compile --quiet --no-config --universal --python-version 3.11 --no-annotate \
 	    --custom-compile-command "make lock" requirements.txt --output-file .lock.tmp
@@ -65,7 +68,7 @@ lock:  ## For authors: requirements.txt -> requirements.lock (needs uv and the n
 	   grep -vE '^(cuda-|nvidia-|triton)' .lock.tmp; } > requirements.lock; rm .lock.tmp
 
 clean:  ## Remove what we built (environment, caches); never notebooks, progress or .env
-	@rm -rf .venv .build .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf .venv .build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path './notebooks/*' -not -path './.git/*' -prune -exec rm -rf {} +
 
 # The stamp: younger than the lock means ready. Set-up looks closer (a hash) and finishes what was cut off.

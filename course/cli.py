@@ -172,6 +172,14 @@ def measure() -> None:
     raise typer.Exit(bench(ROOT))
 
 
+@app.command("faults")
+def write_fault_matrix() -> None:
+    """Run four clients under every failure and write down what they did."""
+    from course.fault_matrix import write_matrix
+
+    raise typer.Exit(write_matrix(ROOT))
+
+
 @app.command()
 def test() -> None:
     """Run every test: the course, the solutions, your notebooks, lint and types."""

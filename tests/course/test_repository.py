@@ -11,7 +11,17 @@ import pytest
 from course.token_shapes import kinds_in
 
 ROOT = Path(__file__).parents[2]
-_NOT_OURS = {".git", ".venv", ".build", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".backups"}
+_NOT_OURS = {
+    ".git",
+    ".venv",
+    ".build",
+    "__pycache__",
+    ".hypothesis",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".pytest_cache",
+    ".backups",
+}
 # Folders of one person or one machine. A name after the slash, so that prose may say "/home/".
 _LOCAL_PATHS = re.compile(r"(?<![\w.~])/(?:home|Users)/\w+|(?<![\w.~])/(?:root|work)/[\w.]|[A-Z]:\\+Users\b")
 
