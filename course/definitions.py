@@ -209,8 +209,9 @@ def _is_constant(statement: ast.stmt) -> bool:
     return _is_plain(statement) and any(name.isupper() for name in _bound(statement))
 
 
+@lru_cache(maxsize=2000)
 def _is_plain(statement: ast.stmt) -> bool:
-    if not isinstance(statement, ast.Assign | ast.AnnAssign):  # asked first: walking through every class takes time
+    if not isinstance(statement, ast.Assign | ast.AnnAssign):
         return False
     return not any(isinstance(node, ast.Await) for node in ast.walk(statement))
 
@@ -223,12 +224,13 @@ def _adds_to(statement: ast.stmt, definitions: set[str]) -> bool:
     )
 
 
-def _bound(statement: ast.stmt) -> set[str]:
+@lru_cache(maxsize=2000)
+def _bound(statement: ast.stmt) -> frozenset[str]:
     if isinstance(statement, Definition):
-        return {statement.name}
+        return frozenset({statement.name})
     if isinstance(statement, ast.Import | ast.ImportFrom):
-        return {alias.asname or alias.name.split(".")[0] for alias in statement.names}
-    return set(_names(statement, ast.Store))
+        return frozenset(alias.asname or alias.name.split(".")[0] for alias in statement.names)
+    return frozenset(_names(statement, ast.Store))
 
 
 def _names(node: ast.AST, context: type[ast.expr_context]) -> Iterator[str]:
