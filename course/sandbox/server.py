@@ -150,15 +150,15 @@ def _app(world: World, sockets: list[socket.socket]) -> ASGIApp:
 
 def _open_sockets(port: int | None) -> list[socket.socket]:
     """Sockets of Hub, router and file store. With a port for the Hub, the router takes the next one if it is free."""
-    hub = _open_socket(port or 0)
+    hub = open_socket(port or 0)
     try:
-        router = _open_socket(port + 1 if port else 0)
+        router = open_socket(port + 1 if port else 0)
     except (PortInUse, OverflowError):
-        router = _open_socket(0)
-    return [hub, router, _open_socket(0)]
+        router = open_socket(0)
+    return [hub, router, open_socket(0)]
 
 
-def _open_socket(port: int) -> socket.socket:
+def open_socket(port: int) -> socket.socket:
     # The protocol is named because asyncio sets TCP_NODELAY only then; without it each POST takes 40 ms more.
     opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
