@@ -42,8 +42,9 @@ def from_notebooks(folder: Path) -> Source:
         except UnreadableNotebook as error:
             raise Unfinished(Verdict(exercise.id, "wrong", UNREADABLE, str(error))) from None
         _refuse_unfinished(exercise, theirs)
+        ours = _solved(exercise)  # outside of the limit: what a lesson imports may take seconds the first time
         try:
-            return limited(lambda: _overlay(exercise, theirs, alone))
+            return limited(lambda: _overlay(exercise, theirs, alone, ours))
         except TimeLimit as error:
             message = f"Seen:  the notebook's own definitions were {error}\nDue:   they are made at once"
             raise Unfinished(Verdict(exercise.id, "wrong", ENDLESS, message)) from None
@@ -91,12 +92,16 @@ def _refuse_unfinished(exercise: Exercise, theirs: Definitions) -> None:
         raise Unfinished(todo(exercise))
 
 
-def _overlay(exercise: Exercise, theirs: Definitions, alone: bool) -> dict[str, Any]:
+def _solved(exercise: Exercise) -> dict[str, Any]:
+    """The names of the lesson, solved, without that of `exercise`."""
     namespace = new_namespace(f"lesson_{exercise.lesson}")
-    lesson = find_lesson(exercise.lesson)
-    execute(lesson_definitions(lesson), namespace)
+    execute(lesson_definitions(find_lesson(exercise.lesson)), namespace)
     namespace.pop(exercise.name)
-    others = [other.name for other in lesson.exercises if other.id != exercise.id]
+    return namespace
+
+
+def _overlay(exercise: Exercise, theirs: Definitions, alone: bool, namespace: dict[str, Any]) -> dict[str, Any]:
+    others = [other.name for other in find_lesson(exercise.lesson).exercises if other.id != exercise.id]
     unfinished = [
         name for name in others if alone or ((node := theirs.defining(name)) and any(map(is_stub, bodies(node))))
     ]

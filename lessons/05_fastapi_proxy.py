@@ -123,15 +123,15 @@ with patch.dict(os.environ, {"HF_TOKEN": "hf_my_dear_secret"}):
 # `ALLOWED_MODELS='["a/b", "c/d"]'`. If that is no JSON, the error is no `ValidationError` but a `SettingsError`.
 
 # %% [markdown]
-# ### Exercise 05-1: settings that refuse to start   (about 20 lines, 10 minutes)
+# ### Exercise 05-1: settings that refuse to start   (about 20 lines, 8 minutes)
 #
 # The fields are given. Write the three methods of `Settings`.
 #
 # - `usable` gets the token and returns it, a `SecretStr` still, or raises a `ValueError`: it is empty, it has white space or a character outside
-#   ASCII anywhere, or it is a placeholder: it contains `...`, `<` or `your_`, or after `hf_` has one character over and over. Judge nothing else.
+#   ASCII anywhere, or it is a placeholder: it contains `...`, `<` or `your_`, or after `hf_` comes nothing, or one character over and over. Judge nothing else.
 # - `named` gets the origins and returns them, or raises a `ValueError`. An origin is what a browser sends: `https://chat.test` or
 #   `http://localhost:5173`. It starts with `http://` or `https://` and has no `*` and no slash after that.
-# - `load(env_file)` returns the settings. `None` means: no file. Whatever is wrong, it raises one `BadSettings` whose text names **every** bad variable
+# - `load(env_file)` returns the settings (`cls(_env_file=env_file)` reads them; `None` means: no file). Whatever is wrong, it raises one `BadSettings` whose text names **every** bad variable
 #   and quotes no value. Nothing chained to it shows one, either.
 #
 # Example: with `HF_TOKEN` missing and `MAX_TOKENS=many`: `BadSettings("HF_TOKEN: Field required; MAX_TOKENS: Input should be a valid integer, ...")`.
@@ -474,11 +474,11 @@ def public_error(outcome: httpx2.Response | Exception) -> PublicError:
 
 # %% [markdown] hint="05-3"
 # The table is the program, if you keep one order: the special class before its ancestor. `PoolTimeout` is a `TimeoutException`, and that is a `TransportError`. What do
-# `"7".isdigit()`, `"-5".isdigit()` and `"Wed, 21 Oct"` say?
+# `"7".isdigit()`, `"-5".isdigit()` and `"\u00b2".isdigit()` say, and what does `int` say to five thousand digits?
 
 # %% [markdown] hint="05-3"
 # Nearly code: `if isinstance(outcome, httpx2.Response):` look at `outcome.status_code` with one `if` for each row; then the exceptions with `isinstance`, from special to general, and 500 at the end. For 429:
-# `told = outcome.headers.get("retry-after", "")`; `int(told)` only if `told.isdigit()`, then `1 <= seconds <= 3600`, else 10.
+# `told = outcome.headers.get("retry-after", "")`; `int(told)` only if `told.isascii()`, `told.isdigit()` and at most 4 characters, then `1 <= seconds <= 3600`, else 10.
 
 # %% [markdown] explanation="05-3"
 # Why: each row answers "whose turn is it?". 4xx: the client's. 502, 503, 504: ours or the upstream's. A dead token and a crashed server look alike from outside, and differ
@@ -631,7 +631,7 @@ with start_blocking_portal() as portal:  # a notebook has a loop of its own; thi
     portal.call(a_client_leaves)
 
 # %% [markdown]
-# ### Exercise 05-4: the app   (about 30 lines, 14 minutes)
+# ### Exercise 05-4: the app   (about 30 lines, 12 minutes)
 #
 # Write `chat_app(settings, transport=None)`. It returns a `FastAPI`:
 #
@@ -659,7 +659,8 @@ class Problem(BaseModel):
 
 
 ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem} for status in (400, 404, 413, 422, 429, 500, 502, 503, 504)
+    **{status: {"model": Problem} for status in (400, 404, 422, 429, 500, 502, 503, 504)},
+    413: {"model": Problem, "content": {"text/plain": {}}},  # Starlette's body limit says it as text
 }
 
 
@@ -946,7 +947,7 @@ print(f"X-Forwarded-For: {sent_by_visitor}, {appended_by_our_proxy}")
 #
 # Write the class `RateLimiter(settings, now)`. `now` is a function that returns seconds, such as `time.monotonic`; ask it, never a clock of your own.
 #
-# - `client_of(peer, forwarded_for)`: who calls. With `settings.trusted_proxies` = 0 it is `peer`, whatever the header says. With *n* it is the *n*-th entry **from the right**, without spaces around it; `peer` if there are fewer.
+# - `client_of(peer, forwarded_for)`: who calls. With `settings.trusted_proxies` = 0 it is `peer`, whatever the header says. With *n* it is the *n*-th entry **from the right**, without spaces around it; `peer` if there are fewer, or if that entry is empty.
 # - `admit(client)`: lets `settings.requests_per_minute` calls pass at once, and as many each minute. Else it raises `TurnedAway(429, seconds)`: whole seconds, 1 to 60, after which one call passes. A refused call costs nothing.
 # - It remembers at most `settings.max_clients` clients. Is it full, the one that called longest ago is forgotten.
 # - `slot()`: a context manager. At most `settings.max_concurrent` are open; the next raises `TurnedAway(503, 1)` at once. A slot is free again after an exception, too.
@@ -1080,7 +1081,7 @@ print(TestClient(careless).get("/", headers={"Origin": "https://evil.test"}).hea
 # - **The order** of middlewares: the last one added is the outermost. CORS must be outside of whatever answers errors, or a page cannot even read that it should wait.
 
 # %% [markdown]
-# ### Exercise 05-7: harden   (about 35 lines, 14 minutes)
+# ### Exercise 05-7: harden   (about 35 lines, 12 minutes)
 #
 # Write `harden(app, settings)`. It changes the app, and returns nothing. Afterwards
 #
@@ -1182,15 +1183,21 @@ check("05-7")
 # %% [markdown]
 # ## 10. All together, and a model of your own behind it
 #
-# `create_app` puts the parts in order. It can also serve a model **in this process**: the common example of section 2, done right. For `httpx2`, what carries a request to its answer is a *transport*; `LocalModel` is one. So everything
-# above holds for it: bounds, limits, errors, streams, hanging up. It is loaded in `lifespan` (entering the client enters its transport), it works in a thread, so that the server keeps answering, and on one request at a time.
-# **Predict:** which of the two apps below needs Hugging Face to be up?
+# `create_app` puts the parts in order. It can also serve a model **in this process**: the common example of section 2, done right. For `httpx2`, what carries a request to its answer is a
+# *transport*, and `LocalModel` is one. So everything above holds for it: bounds, limits, errors, streams, hanging up.
+#
+# - It is loaded in `lifespan`: entering the client enters its transport.
+# - It works in a thread, piece by piece, so that the server goes on answering; and on one request at a time.
+#
+# **Predict:** which of the two apps below would answer with Hugging Face switched off?
 
 # %%
+from http import HTTPStatus
 from typing import Protocol
 
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import iterate_in_threadpool
+from starlette.exceptions import HTTPException
 
 
 class Engine(Protocol):
@@ -1243,6 +1250,13 @@ def create_app(
     app = chat_app(settings, LocalModel(local) if local else transport)
     app.add_middleware(Limited, limiter=RateLimiter(settings, now))
     harden(app, settings)
+
+    @app.exception_handler(HTTPException)
+    async def refused(_: Request, error: HTTPException) -> Response:  # 404 and 405 in the shape of all other errors
+        reason = HTTPStatus(error.status_code)
+        told = {"error": {"code": reason.name.lower(), "message": reason.phrase}}
+        return JSONResponse(told, error.status_code, error.headers)
+
     if settings.static_dir:
         app.mount("/", StaticFiles(directory=settings.static_dir, html=True))
     return app

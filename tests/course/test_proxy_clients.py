@@ -80,6 +80,15 @@ def test_the_description_declares_bounds_and_errors() -> None:
     assert body["additionalProperties"] is False
 
 
+def test_every_refusal_has_one_shape() -> None:
+    """The 413 of Starlette's body limit apart: that is plain text."""
+    with TestClient(solution().create_app(settings())) as visitor:
+        refusals = [visitor.get("/nowhere"), visitor.get("/api/chat"), visitor.post("/api/chat", json={})]
+
+    assert [each.status_code for each in refusals] == [404, 405, 422]
+    assert all("code" in each.json()["error"] for each in refusals)
+
+
 def test_a_page_is_served_beside_the_api(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("<h1>Chat</h1>")
 
