@@ -185,6 +185,10 @@ class _Runner:
     def lesson(self, request: pytest.FixtureRequest) -> SimpleNamespace:
         return self._lessons[exercise_id(request.node.name) or ""]
 
+    def pytest_configure(self, config: pytest.Config) -> None:
+        # Nobody sees the traceback of a check, and pytest's own form would parse the whole file for each failure.
+        config.option.tbstyle = "native"
+
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         items[:] = [item for item in items if exercise_id(item.name) in self._lessons]
         self.checked = {exercise_id(item.name) for item in items}

@@ -10,7 +10,7 @@ import symtable
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -143,8 +143,12 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
+@lru_cache(maxsize=1000)
 def parse_cell(source: str, filename: str = "cell") -> ast.Module:
-    """The syntax tree of a cell; magics count as `pass`. Raises SyntaxError where a kernel would."""
+    """The syntax tree of a cell; magics count as `pass`. Raises SyntaxError where a kernel would.
+
+    Remembered, as is what a statement reads: each exercise of a notebook reads all its cells, and few have changed.
+    """
     try:
         return _compiled(source, filename)
     except SyntaxError:
@@ -184,9 +188,10 @@ def _kept(statements: Iterable[ast.stmt]) -> set[ast.stmt]:
         kept, new = kept | more, more
 
 
-def _reads(statement: ast.stmt) -> set[str]:
+@lru_cache(maxsize=5000)
+def _reads(statement: ast.stmt) -> frozenset[str]:
     """The names that `statement` looks up in its module: a parameter or local of the same name is none."""
-    return set(_module_names(symtable.symtable(ast.unparse(statement), "cell", "exec"), is_module=True))
+    return frozenset(_module_names(symtable.symtable(ast.unparse(statement), "cell", "exec"), is_module=True))
 
 
 def _module_names(table: symtable.SymbolTable, is_module: bool = False) -> Iterator[str]:
@@ -202,8 +207,9 @@ def _is_constant(statement: ast.stmt) -> bool:
 
 
 def _is_plain(statement: ast.stmt) -> bool:
-    awaits = any(isinstance(node, ast.Await) for node in ast.walk(statement))
-    return isinstance(statement, ast.Assign | ast.AnnAssign) and not awaits
+    return isinstance(statement, ast.Assign | ast.AnnAssign) and not any(
+        isinstance(node, ast.Await) for node in ast.walk(statement)
+    )
 
 
 def _adds_to(statement: ast.stmt, definitions: set[str]) -> bool:

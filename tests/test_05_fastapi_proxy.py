@@ -489,17 +489,17 @@ def test_05_3_each_error_has_an_id_of_its_own(lesson: SimpleNamespace) -> None:
 class Upstream(httpx2.AsyncBaseTransport):
     """An upstream in this process: gives (or raises) `answer`, notes requests, counts its closings."""
 
-    def __init__(self, answer: Callable[[], httpx2.Response] | Exception | None = None) -> None:
-        self._answer = answer
+    def __init__(self) -> None:
+        self.answer: Callable[[], httpx2.Response] | Exception = partial(httpx2.Response, 200, json=ANSWER)
         self.requests: list[httpx2.Request] = []
         self.closings = 0
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         await request.aread()
         self.requests.append(request)
-        if isinstance(self._answer, Exception):
-            raise self._answer
-        return self._answer() if self._answer else httpx2.Response(200, json=ANSWER)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer()
 
     async def aclose(self) -> None:
         self.closings += 1
@@ -568,18 +568,30 @@ def visiting(app: FastAPI) -> Iterator[TestClient]:
         yield visitor
 
 
-def asked(
-    lesson: SimpleNamespace, upstream: Upstream, body: Any = QUESTION, path: str = "/api/chat", **more: Any
-) -> Any:
-    """What a visitor gets from an app in front of `upstream`."""
+@contextmanager
+def proxy(lesson: SimpleNamespace) -> Iterator[tuple[Upstream, TestClient]]:
+    """An upstream, and a visitor of an app in front of it."""
+    upstream = Upstream()
     with visiting(lesson.chat_app(settings_of(lesson), upstream)) as visitor:
-        return visitor.post(path, json=body, **more)
+        yield upstream, visitor
+
+
+def asked(lesson: SimpleNamespace, *answers: Callable[[], httpx2.Response] | Exception, **request: Any) -> list[Any]:
+    """What a visitor gets for each of these answers of the upstream."""
+    with proxy(lesson) as (upstream, visitor):
+        got = []
+        for answer in answers:
+            upstream.answer = answer
+            got.append(visitor.post("/api/chat", **{"json": QUESTION} | request))
+    return got
 
 
 def test_05_4_a_question_is_answered(lesson: SimpleNamespace) -> None:
-    for path in ("/api/chat", "/v1/chat/completions"):
-        answer = asked(lesson, Upstream(), path=path)
+    paths = ("/api/chat", "/v1/chat/completions")
+    with proxy(lesson) as (_, visitor):
+        answers = {path: visitor.post(path, json=QUESTION) for path in paths}
 
+    for path, answer in answers.items():
         assert answer.status_code == 200, wrong(
             "no-answer",
             seen=f"POST {path}, and an upstream that answers 200: {answer.status_code} {answer.text[:200]}",
@@ -595,8 +607,8 @@ def test_05_4_a_question_is_answered(lesson: SimpleNamespace) -> None:
 
 
 def test_05_4_the_upstream_gets_our_token_and_four_fields(lesson: SimpleNamespace) -> None:
-    upstream = Upstream()
-    asked(lesson, upstream, QUESTION | {"max_tokens": 7})
+    with proxy(lesson) as (upstream, visitor):
+        visitor.post("/api/chat", json=QUESTION | {"max_tokens": 7})
     request = upstream.requests[0]
 
     assert request.headers.get("authorization") == f"Bearer {FAKE}", wrong(
@@ -621,10 +633,10 @@ def test_05_4_the_upstream_gets_our_token_and_four_fields(lesson: SimpleNamespac
 
 
 def test_05_4_the_headers_of_the_client_stay_here(lesson: SimpleNamespace) -> None:
-    upstream = Upstream()
     theirs = ("Authorization", "Cookie", "X-Forwarded-For", "X-Anything", "Traceparent")
 
-    asked(lesson, upstream, headers=dict.fromkeys(theirs, CANARY))
+    with proxy(lesson) as (upstream, visitor):
+        visitor.post("/api/chat", json=QUESTION, headers=dict.fromkeys(theirs, CANARY))
 
     through = [name for name, value in upstream.requests[0].headers.items() if CANARY in value]
     assert not through, wrong(
@@ -639,7 +651,7 @@ def test_05_4_only_what_was_chosen_comes_back(lesson: SimpleNamespace) -> None:
     more = ANSWER | {"system_fingerprint": CANARY, "prompt": CANARY}
     theirs = {"Set-Cookie": f"a={CANARY}", "Server": CANARY, "X-Request-Id": CANARY}
 
-    answer = asked(lesson, Upstream(lambda: httpx2.Response(200, json=more, headers=theirs)))
+    (answer,) = asked(lesson, partial(httpx2.Response, 200, json=more, headers=theirs))
 
     assert CANARY not in answer.text, wrong(
         "unchosen-fields",
@@ -656,11 +668,11 @@ def test_05_4_only_what_was_chosen_comes_back(lesson: SimpleNamespace) -> None:
 
 
 def test_05_4_a_failure_upstream_is_translated(lesson: SimpleNamespace) -> None:
-    for status, due in ((401, 502), (402, 503), (422, 400), (429, 429), (302, 502), (500, 502)):
-        theirs = {"Location": f"https://{CANARY}.test", "Retry-After": "7"}
-        give = partial(httpx2.Response, status, json={"error": CANARY}, headers=theirs)
-        answer = asked(lesson, Upstream(give))
+    translation = {401: 502, 402: 503, 422: 400, 429: 429, 302: 502, 500: 502}
+    theirs = {"Location": f"https://{CANARY}.test", "Retry-After": "7"}
+    gives = [partial(httpx2.Response, status, json={"error": CANARY}, headers=theirs) for status in translation]
 
+    for (status, due), answer in zip(translation.items(), asked(lesson, *gives), strict=True):
         assert answer.status_code != 200, wrong(
             "error-with-200",
             seen=f"the upstream said {status}, and the client got 200",
@@ -682,13 +694,13 @@ def test_05_4_a_failure_upstream_is_translated(lesson: SimpleNamespace) -> None:
 
 
 def test_05_4_an_answer_without_sense_is_an_error(lesson: SimpleNamespace) -> None:
-    for what, give in {
-        "an error": lambda: httpx2.Response(200, json={"error": CANARY}),
-        "a page of HTML": lambda: httpx2.Response(200, text=f"<h1>{CANARY}</h1>"),
-        "no choices": lambda: httpx2.Response(200, json=ANSWER | {"choices": []}),
-    }.items():
-        answer = asked(lesson, Upstream(give))
+    nonsense = {
+        "an error": partial(httpx2.Response, 200, json={"error": CANARY}),
+        "a page of HTML": partial(httpx2.Response, 200, text=f"<h1>{CANARY}</h1>"),
+        "no choices": partial(httpx2.Response, 200, json=ANSWER | {"choices": []}),
+    }
 
+    for what, answer in zip(nonsense, asked(lesson, *nonsense.values()), strict=True):
         assert answer.status_code == 502, wrong(
             "nonsense-passes",
             seen=f"a 200 with {what} inside, and the client got {answer.status_code} {answer.text[:100]}",
@@ -698,14 +710,14 @@ def test_05_4_an_answer_without_sense_is_an_error(lesson: SimpleNamespace) -> No
 
 
 def test_05_4_an_exception_is_translated(lesson: SimpleNamespace) -> None:
-    for error, due in (
-        (httpx2.ConnectError(CANARY), 502),
-        (httpx2.ReadTimeout(CANARY), 504),
-        (httpx2.PoolTimeout(CANARY), 503),
-        (RuntimeError(CANARY), 500),
-    ):
-        answer = asked(lesson, Upstream(error))
+    translation: dict[Exception, int] = {
+        httpx2.ConnectError(CANARY): 502,
+        httpx2.ReadTimeout(CANARY): 504,
+        httpx2.PoolTimeout(CANARY): 503,
+        RuntimeError(CANARY): 500,
+    }
 
+    for (error, due), answer in zip(translation.items(), asked(lesson, *translation), strict=True):
         assert (answer.status_code, "id" in answer.text) == (due, True), wrong(
             "exception-escapes",
             seen=f"{type(error).__name__} upstream: the client got {answer.status_code} {answer.text[:100]}",
@@ -774,10 +786,11 @@ def test_05_4_there_is_one_client(lesson: SimpleNamespace, monkeypatch: pytest.M
 
 
 def test_05_4_a_bad_body_is_refused_without_an_echo(lesson: SimpleNamespace) -> None:
-    upstream = Upstream()
-    for body in ({"model": CANARY, "messages": []}, QUESTION | {CANARY: CANARY}, {"messages": CANARY}):
-        answer = asked(lesson, upstream, body)
+    bodies = [{"model": CANARY, "messages": []}, QUESTION | {CANARY: CANARY}, {"messages": CANARY}]
+    with proxy(lesson) as (upstream, visitor):
+        answers = [visitor.post("/api/chat", json=body) for body in bodies]
 
+    for answer in answers:
         assert (answer.status_code, len(upstream.requests)) == (422, 0), wrong(
             "bad-body-passes",
             seen=f"a bad body got {answer.status_code}, and {len(upstream.requests)} requests went upstream",
@@ -810,7 +823,8 @@ def test_05_4_a_stream_is_handed_on(lesson: SimpleNamespace, monkeypatch: pytest
 
     monkeypatch.setitem(lesson.chat_app.__globals__, "stream_answer", stream_answer)
 
-    answer = asked(lesson, Upstream(), QUESTION | {"stream": True})
+    with proxy(lesson) as (_, visitor):
+        answer = visitor.post("/api/chat", json=QUESTION | {"stream": True})
 
     due = [("/api/chat", f"{UPSTREAM}/chat/completions", True, settings_of(lesson))]
     assert (given, answer.text) == (due, "handed on"), wrong(
