@@ -49,6 +49,8 @@ print("the thief is now:    ", thief.json()["name"])
 #       <-                           <-
 # ```
 #
+# (The other way is "Sign in with HF": each visitor brings an own token and pays; hub-docs, `docs/hub/oauth.md`, 2026-08-22.)
+#
 # Words for this lesson: the **client** is whoever calls the proxy, the **upstream** is the server behind it.
 
 # %% [markdown]
@@ -94,7 +96,7 @@ print(TestClient(example).post("/generate", json={"txt": "Dear diary, ..."}).jso
 # ## 3. Settings
 #
 # A server is told from outside what it needs: by the environment, else by a file `.env`. `pydantic-settings` reads both into one object, and `SecretStr` hides
-# a value from `print`. **Predict:** the cell makes a slip in a *number*. Will the error show the token, which was fine?
+# a value from `print`. **Predict:** in the next cell `HF_TOKEN` is there and a *number* is missing. Will the error show the token?
 
 # %%
 import os
@@ -118,6 +120,9 @@ with patch.dict(os.environ, {"HF_TOKEN": "hf_my_dear_secret"}):
 # %% [markdown]
 # It does: for a missing field, pydantic quotes everything that it was given. `SecretStr` hides a value only after it became one. `hide_input_in_errors`
 # mends the text of the error, but not `error.errors()`, and not the errors of others below it. So we write our own text.
+#
+# The token itself should be a small one: fine-grained, with `inference.serverless.write` and nothing else (hub-docs,
+# `docs/inference-providers/index.md`, 2026-08-22). Then a server that is broken into gives away chat calls, and no repository.
 #
 # Two more rules of this package (seen with 2.16): the environment wins over the file, and a list in a variable is written as JSON:
 # `ALLOWED_MODELS='["a/b", "c/d"]'`. If that is no JSON, the error is no `ValidationError` but a `SettingsError`.
@@ -636,7 +641,7 @@ with start_blocking_portal() as portal:  # a notebook has a loop of its own; thi
 # Write `chat_app(settings, transport=None)`. It returns a `FastAPI`:
 #
 # - While it runs (`lifespan`), `app.state.client` is **one** `httpx2.AsyncClient` with `base_url=settings.upstream_url`, the token as `Authorization: Bearer ...`, `transport=transport`
-#   (tests and section 9 put something there), a timeout with `connect_seconds` and `idle_seconds`, and at most `max_concurrent` connections. At the end it is closed.
+#   (tests and section 10 put something there), a timeout with `connect_seconds` and `idle_seconds`, and at most `max_concurrent` connections. At the end it is closed.
 # - `POST /api/chat` and `POST /v1/chat/completions` do the same: the body is a `bounded_request(settings)`. Send its four fields as JSON to `/chat/completions` of the upstream, inside
 #   `while_connected(request, ...)`. On 200 answer with the fields of `ChatAnswer`; everything else, and every exception, becomes `answer_for(...)`.
 # - With `stream` true it returns `await stream_answer(request, app.state.client.stream("POST", "/chat/completions", json=...), settings)`. That function is the next exercise.
@@ -949,7 +954,7 @@ print(f"X-Forwarded-For: {sent_by_visitor}, {appended_by_our_proxy}")
 #
 # - `client_of(peer, forwarded_for)`: who calls. With `settings.trusted_proxies` = 0 it is `peer`, whatever the header says. With *n* it is the *n*-th entry **from the right**, without spaces around it; `peer` if there are fewer, or if that entry is empty.
 # - `admit(client)`: lets `settings.requests_per_minute` calls pass at once, and as many each minute. Else it raises `TurnedAway(429, seconds)`: whole seconds, 1 to 60, after which one call passes. A refused call costs nothing.
-# - It remembers at most `settings.max_clients` clients. Is it full, the one that called longest ago is forgotten.
+# - It remembers at most `settings.max_clients` clients. When there are more, the one that called longest ago is forgotten.
 # - `slot()`: a context manager. At most `settings.max_concurrent` are open; the next raises `TurnedAway(503, 1)` at once. A slot is free again after an exception, too.
 #
 # Example: with 2 a minute, `admit("a")` passes twice, then raises `TurnedAway` with `retry_after_seconds` 30 or 60, as you count.   Check: the cell below, or `make check EX=05-6`.
@@ -1278,6 +1283,9 @@ with needs("05-7"):
             )
 
 # %% [markdown]
+# **Try it** in a terminal: `make proxy PORT=8000` serves this app, with your exercises where they are right. Then
+# `curl http://127.0.0.1:8000/readyz`.
+#
 # A last look from outside. The upstream fails in four ways, each with a text of its own. **Predict:** in how many of the answers is the token, or a word of the upstream?
 
 # %%

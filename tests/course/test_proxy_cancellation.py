@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx2
@@ -69,3 +71,51 @@ def test_without_the_race_a_plain_call_goes_on() -> None:
             return await seconds_until_the_upstream_sees_it(app, upstream, False, b"")
 
     assert asyncio.run(once()) == float("inf")
+
+
+def test_a_stream_that_never_begins_closes_its_upstream() -> None:
+    """The client is gone before the first event: the generator never runs, so its own `finally` would not, either."""
+    seen: list[str] = []
+
+    async def events() -> AsyncIterator[str]:
+        seen.append("begun")
+        yield ""
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        await asyncio.Event().wait()
+
+    async def leave_at_once() -> None:
+        upstream = AsyncExitStack()
+        upstream.callback(seen.append, "closed")
+        scope = {"type": "http", "asgi": {"spec_version": "2.3"}}
+        await solution().EventStream(events(), upstream)(scope, receive, send)
+
+    asyncio.run(leave_at_once())
+
+    assert seen == ["closed"]
+
+
+class Endless:
+    """An engine that never comes to an end by itself."""
+
+    def pieces(self, messages: list[dict[str, str]], max_tokens: int) -> Iterator[str]:
+        while True:
+            yield "again "
+
+
+def test_a_local_model_is_free_again_when_the_client_leaves() -> None:
+    async def two_visitors() -> list[bool]:
+        async with (
+            served(solution().create_app(settings(), local=Endless)) as port,
+            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=5) as client,
+        ):
+            got = []
+            for _ in range(2):
+                async with client.stream("POST", "/api/chat", json=QUESTION | {"stream": True}) as answer:
+                    got.append(b"again" in await anext(answer.aiter_bytes()))
+            return got
+
+    assert asyncio.run(two_visitors()) == [True, True]
