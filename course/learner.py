@@ -1,10 +1,12 @@
 """A learner's names for testing one exercise: from a notebook file, or from a running kernel."""
 
 import ast
+import inspect
 import linecache
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from course.checks import ENDLESS, UNREADABLE, Source, Unfinished, Verdict, todo
@@ -146,6 +148,8 @@ def _is_open(value: Any, name: str, how_many: Callable[[Iterable[bool]], bool]) 
 
 def _node(value: Any, name: str) -> Definition | None:
     members = vars(value).values() if isinstance(value, type) else [value]
-    code = next((member.__code__ for member in members if hasattr(member, "__code__")), None)
-    source = "".join(linecache.getlines(code.co_filename)) if code else ""
-    return definitions([source], "kernel").defining(name)
+    # Below a decorator (classmethod, a validator of pydantic, contextmanager) stands the function that a cell defines.
+    functions = (inspect.unwrap(getattr(member, "__func__", member)) for member in members)
+    files = dict.fromkeys(f.__code__.co_filename for f in functions if isinstance(f, FunctionType))
+    found = (definitions(["".join(linecache.getlines(file))], "kernel").defining(name) for file in files)
+    return next((node for node in found if node), None)
