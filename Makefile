@@ -7,7 +7,7 @@ COURSE = .venv/bin/python -m course
 READY = .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test check watch hint solution reset sandbox proxy doctor build lint format bench lock clean
+.PHONY: help lab test check watch hint solution reset sandbox proxy protect doctor build lint format bench faults lock clean
 MAKEFLAGS += --no-print-directory
 # Some machines set this; every start would then compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -27,8 +27,8 @@ check: $(READY)  ## Check your exercises: all, NB=01 or EX=01-2 (about a second)
 watch: $(READY)  ## Check again whenever you save a notebook, until Ctrl-C
 	@$(COURSE) watch
 
-hint: $(READY)  ## Show the hints, a nudge first: EX=01-2
-	@$(COURSE) hint $(call needed,EX)
+hint: $(READY)  ## Show a hint, a nudge first: EX=01-2, and N=2 for more
+	@$(COURSE) hint $(call needed,EX) $(if $(N),--number $(N))
 
 solution: $(READY)  ## Show the solution, once it is due: EX=01-2
 	@$(COURSE) solution $(call needed,EX)
@@ -41,6 +41,9 @@ sandbox: $(READY)  ## Serve Hugging Face in a box on this machine, until Ctrl-C 
 
 proxy: $(READY)  ## Serve the proxy of lesson 05 in front of a sandbox, yours where it is right (PORT=8000)
 	@$(COURSE) proxy --port $(PORT)
+
+protect: $(READY)  ## Let git refuse commits that hold a token; UNDO=1 ends that
+	@$(COURSE) protect $(if $(UNDO),--undo)
 
 doctor:  ## Check this machine and print a report you can paste (needs no environment)
 	@$(firstword $(wildcard .venv/bin/python) $(PYTHON)) -m course doctor
@@ -57,6 +60,9 @@ format: $(READY)  ## For authors: lay out the code the one way
 bench: $(READY)  ## For authors: measure what must stay fast; FULL=1 measures `make test` too
 	@FULL=$(FULL) $(COURSE) bench
 
+faults: $(READY)  ## For authors: run four clients under every failure, write the table
+	@$(COURSE) faults
+
 lock:  ## For authors: requirements.txt -> requirements.lock (needs uv and the network)
 	@uv pip compile --quiet --no-config --universal --python-version 3.11 --no-annotate \
 	    --custom-compile-command "make lock" requirements.txt --output-file .lock.tmp
@@ -65,7 +71,7 @@ lock:  ## For authors: requirements.txt -> requirements.lock (needs uv and the n
 	   grep -vE '^(cuda-|nvidia-|triton)' .lock.tmp; } > requirements.lock; rm .lock.tmp
 
 clean:  ## Remove what we built (environment, caches); never notebooks, progress or .env
-	@rm -rf .venv .build .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf .venv .build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -not -path './notebooks/*' -not -path './.git/*' -prune -exec rm -rf {} +
 
 # The stamp: younger than the lock means ready. Set-up looks closer (a hash) and finishes what was cut off.

@@ -85,7 +85,10 @@ class Unfinished(Exception):
 
 
 class Source(Protocol):
-    """Gives the names to test an exercise with. alone: with our solutions of all others. Raises Unfinished."""
+    """Gives the names to test an exercise with. Raises Unfinished.
+
+    alone: with our solutions of all others; empty if that makes no difference, because none of them is begun.
+    """
 
     def __call__(self, exercise: Exercise, alone: bool = False) -> dict[str, Any]: ...
 
@@ -98,7 +101,7 @@ def run_checks(exercises: Iterable[Exercise], source: Source) -> dict[str, Verdi
     verdicts = _verdicts(wanted, source)
     wrong_ones = [e for e in wanted if verdicts[e.id].state == "wrong" and verdicts[e.id].mistake != ENDLESS]
     alone = _verdicts(wrong_ones, partial(source, alone=True))
-    innocent = [exercise for exercise in wrong_ones if alone[exercise.id].state == "right"]
+    innocent = [exercise for exercise in wrong_ones if exercise.id in alone and alone[exercise.id].state == "right"]
     return verdicts | {exercise.id: _elsewhere(exercise, verdicts[exercise.id]) for exercise in innocent}
 
 
@@ -108,11 +111,13 @@ def _verdicts(wanted: list[Exercise], source: Source) -> dict[str, Verdict]:
     for exercise in wanted:
         try:
             with unpatched():
-                lessons[exercise.id] = SimpleNamespace(**source(exercise))
+                names = source(exercise)
+            if names:
+                lessons[exercise.id] = SimpleNamespace(**names)
         except Unfinished as unfinished:
             verdicts[exercise.id] = unfinished.verdict
     _run_pytest([exercise for exercise in wanted if exercise.id in lessons], lessons, verdicts)
-    return {exercise.id: verdicts[exercise.id] for exercise in wanted}
+    return {exercise.id: verdicts[exercise.id] for exercise in wanted if exercise.id in verdicts}
 
 
 def _elsewhere(exercise: Exercise, verdict: Verdict) -> Verdict:
@@ -152,11 +157,17 @@ def exercise_id(test_name: str) -> str | None:
 
 def _crashed(exercise: Exercise, error: BaseException) -> str:
     where = learners_line(error.__traceback__)
-    place = f" at {where}" if where else ""
+    text = f'"Exercise {exercise.id}: {exercise.title}" in {exercise.lesson}'
+    if where is None:  # no line of theirs: the check could not call it, or could not go on with what it returned
+        return _in_order(
+            f"what {exercise.name} takes or returned is not what its text promises: {type(error).__name__}: {error}",
+            "the parameters and the type that its first line names (None means that a `return` is missing)",
+            text,
+        )
     return _in_order(
-        f"your code stopped with {type(error).__name__}: {error}{place}",
+        f"your code stopped with {type(error).__name__}: {error} at {where}",
         f"{exercise.name} does what its text says and lets no other error out",
-        f'"Exercise {exercise.id}: {exercise.title}" in {exercise.lesson}',
+        text,
     )
 
 
@@ -186,8 +197,7 @@ class _Runner:
         return self._lessons[exercise_id(request.node.name) or ""]
 
     def pytest_configure(self, config: pytest.Config) -> None:
-        # Nobody sees the traceback of a check, and pytest's own form would parse the whole file for each failure.
-        config.option.tbstyle = "native"
+        config.option.tbstyle = "native"  # nobody sees pytest's own traceback; in its usual style it costs 50 ms each
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         items[:] = [item for item in items if exercise_id(item.name) in self._lessons]

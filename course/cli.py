@@ -54,15 +54,16 @@ def check(
 @app.command()
 def hint(
     exercise: Annotated[str, typer.Argument(help="01-2")],
-    number: Annotated[int | None, typer.Option(help="Only this hint.")] = None,
+    number: Annotated[int, typer.Option(help="Which hint; the later ones tell more.")] = 1,
 ) -> None:
-    """Show the hints of an exercise: first a nudge, then more."""
+    """Show a hint: the first only nudges."""
     found = find_exercise(exercise)
-    if number is not None and not 1 <= number <= len(found.hints):
-        raise UsageError(f"{found.id} has {len(found.hints)} hints; --number takes 1 to {len(found.hints)}.")
-    chosen = enumerate(found.hints, start=1) if number is None else [(number, found.hints[number - 1])]
-    for count, text in chosen:
-        _say(f"Hint {count} of {len(found.hints)} for {found.id}\n{text}\n")
+    count = len(found.hints)
+    if not 1 <= number <= count:
+        raise UsageError(f"{found.id} has {count} hints; --number takes 1 to {count}.")
+    _say(f"Hint {number} of {count} for {found.id}\n{found.hints[number - 1]}\n")
+    if number < count:
+        _say(f"More: make hint EX={found.id} N={number + 1}, or python -m course hint {found.id} --number {number + 1}")
 
 
 @app.command()
@@ -145,6 +146,14 @@ def proxy(
 
 
 @app.command()
+def protect(undo: Annotated[bool, typer.Option("--undo", help="Remove the hook.")] = False) -> None:
+    """Let git refuse commits that hold a token (a pre-commit hook in this clone)."""
+    from course import protect as hook
+
+    print(hook.unprotect(ROOT) if undo else hook.protect(ROOT))
+
+
+@app.command()
 def lab(browser: Annotated[bool, typer.Option(help="Open a browser.")] = True) -> None:
     """Open JupyterLab in notebooks/."""
     from course.lab import open_lab
@@ -174,6 +183,14 @@ def measure() -> None:
     from course.bench import bench
 
     raise typer.Exit(bench(ROOT))
+
+
+@app.command("faults")
+def write_fault_matrix() -> None:
+    """Run four clients under every failure and write down what they did."""
+    from course.fault_matrix import write_matrix
+
+    raise typer.Exit(write_matrix(ROOT))
 
 
 @app.command()

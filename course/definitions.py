@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from course.errors import CourseError
@@ -109,14 +109,19 @@ def execute(found: Definitions, namespace: dict[str, Any], without: Iterable[str
     for statement, filename in found.statements:
         if isinstance(statement, Definition) and statement.name in left_out:
             continue
-        code = compile(ast.Module([statement], []), filename, "exec", flags=found.flags, dont_inherit=True)
         try:
-            exec(code, namespace)  # noqa: S102 - running the learner's own definitions is what this module is for
+            exec(_code(statement, filename, found.flags), namespace)  # noqa: S102 - running the learner's own definitions is what this module is for
         except Stop:
             raise
         except BaseException as error:  # exit() in a constant, too
             failed.update(dict.fromkeys(_bound(statement), f"{type(error).__name__}: {error}"))
     return failed
+
+
+@lru_cache(maxsize=2000)
+def _code(statement: ast.stmt, filename: str, flags: int) -> CodeType:
+    code: CodeType = compile(ast.Module([statement], []), filename, "exec", flags=flags, dont_inherit=True)
+    return code
 
 
 def new_namespace(name: str) -> dict[str, Any]:
@@ -143,12 +148,10 @@ def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
-@lru_cache(maxsize=1000)
+# Most cells of a notebook are the same at the next check, so what was read of them is kept.
+@lru_cache(maxsize=500)
 def parse_cell(source: str, filename: str = "cell") -> ast.Module:
-    """The syntax tree of a cell; magics count as `pass`. Raises SyntaxError where a kernel would.
-
-    Remembered, as is what a statement reads: each exercise of a notebook reads all its cells, and few have changed.
-    """
+    """The syntax tree of a cell; magics count as `pass`. Raises SyntaxError where a kernel would."""
     try:
         return _compiled(source, filename)
     except SyntaxError:
@@ -188,7 +191,7 @@ def _kept(statements: Iterable[ast.stmt]) -> set[ast.stmt]:
         kept, new = kept | more, more
 
 
-@lru_cache(maxsize=5000)
+@lru_cache(maxsize=2000)
 def _reads(statement: ast.stmt) -> frozenset[str]:
     """The names that `statement` looks up in its module: a parameter or local of the same name is none."""
     return frozenset(_module_names(symtable.symtable(ast.unparse(statement), "cell", "exec"), is_module=True))
@@ -206,10 +209,11 @@ def _is_constant(statement: ast.stmt) -> bool:
     return _is_plain(statement) and any(name.isupper() for name in _bound(statement))
 
 
+@lru_cache(maxsize=2000)
 def _is_plain(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Assign | ast.AnnAssign) and not any(
-        isinstance(node, ast.Await) for node in ast.walk(statement)
-    )
+    if not isinstance(statement, ast.Assign | ast.AnnAssign):
+        return False
+    return not any(isinstance(node, ast.Await) for node in ast.walk(statement))
 
 
 def _adds_to(statement: ast.stmt, definitions: set[str]) -> bool:
@@ -220,12 +224,13 @@ def _adds_to(statement: ast.stmt, definitions: set[str]) -> bool:
     )
 
 
-def _bound(statement: ast.stmt) -> set[str]:
+@lru_cache(maxsize=2000)
+def _bound(statement: ast.stmt) -> frozenset[str]:
     if isinstance(statement, Definition):
-        return {statement.name}
+        return frozenset({statement.name})
     if isinstance(statement, ast.Import | ast.ImportFrom):
-        return {alias.asname or alias.name.split(".")[0] for alias in statement.names}
-    return set(_names(statement, ast.Store))
+        return frozenset(alias.asname or alias.name.split(".")[0] for alias in statement.names)
+    return frozenset(_names(statement, ast.Store))
 
 
 def _names(node: ast.AST, context: type[ast.expr_context]) -> Iterator[str]:

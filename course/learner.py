@@ -44,9 +44,13 @@ def from_notebooks(folder: Path) -> Source:
         except UnreadableNotebook as error:
             raise Unfinished(Verdict(exercise.id, "wrong", UNREADABLE, str(error))) from None
         _refuse_unfinished(exercise, theirs)
+        others = [other.name for other in find_lesson(exercise.lesson).exercises if other.id != exercise.id]
+        lent = [name for name in others if _is_lent(theirs.defining(name))]
+        if alone and lent == others:
+            return {}
         ours = _solved(exercise)  # outside of the limit: what a lesson imports may take seconds the first time
         try:
-            return limited(lambda: _overlay(exercise, theirs, alone, ours))
+            return limited(lambda: _overlay(exercise, theirs, others if alone else lent, ours))
         except TimeLimit as error:
             message = f"Seen:  the notebook's own definitions were {error}\nDue:   they are made at once"
             raise Unfinished(Verdict(exercise.id, "wrong", ENDLESS, message)) from None
@@ -69,7 +73,10 @@ def from_kernel(user_namespace: dict[str, Any]) -> Iterator[Source]:
             raise Unfinished(todo(exercise, _STUB_IN_KERNEL.format(exercise.name)))
         lesson = find_lesson(exercise.lesson)
         others = {other.name for other in lesson.exercises} - {exercise.name}
-        lent = {name for name in others if alone or _is_open(before.get(name), name, any)}
+        lent = {name for name in others if _is_open(before.get(name), name, any)}
+        if alone and lent == others:
+            return {}
+        lent = others if alone else lent
         execute(lesson_definitions(lesson), user_namespace)
         user_namespace.update({name: value for name, value in before.items() if name not in lent})
         return user_namespace
@@ -94,6 +101,10 @@ def _refuse_unfinished(exercise: Exercise, theirs: Definitions) -> None:
         raise Unfinished(todo(exercise))
 
 
+def _is_lent(node: Definition | None) -> bool:
+    return node is None or any(map(is_stub, bodies(node)))
+
+
 def _solved(exercise: Exercise) -> dict[str, Any]:
     """The names of the lesson, solved, without that of `exercise`."""
     namespace = new_namespace(f"lesson_{exercise.lesson}")
@@ -102,12 +113,8 @@ def _solved(exercise: Exercise) -> dict[str, Any]:
     return namespace
 
 
-def _overlay(exercise: Exercise, theirs: Definitions, alone: bool, namespace: dict[str, Any]) -> dict[str, Any]:
-    others = [other.name for other in find_lesson(exercise.lesson).exercises if other.id != exercise.id]
-    unfinished = [
-        name for name in others if alone or ((node := theirs.defining(name)) and any(map(is_stub, bodies(node))))
-    ]
-    failed = execute(theirs, namespace, without=unfinished)
+def _overlay(exercise: Exercise, theirs: Definitions, lent: list[str], namespace: dict[str, Any]) -> dict[str, Any]:
+    failed = execute(theirs, namespace, without=lent)
     if exercise.name not in namespace:
         reason = failed.get(exercise.name, "its definition was not run")
         message = f"Seen:  {exercise.name} could not be defined: {reason}\nDue:   its cell runs without an error"

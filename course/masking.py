@@ -13,7 +13,8 @@ _SECRETS = re.compile(
     | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)           # user and password inside a URL
     """
 )
-_SECRET_HEADERS = {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"}
+_CREDENTIALS = {"authorization", "proxy-authorization"}
+_SECRET_WHOLE = {"cookie", "set-cookie", "x-api-key"}
 
 
 def mask(text: str) -> str:
@@ -26,10 +27,13 @@ def mask(text: str) -> str:
 
 def mask_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return a copy of `headers` whose credentials are hidden; the scheme word stays readable."""
-    return {
-        name: _mask_credentials(value) if name.lower() in _SECRET_HEADERS else mask(value)
-        for name, value in headers.items()
-    }
+    return {name: _mask_header(name.lower(), value) for name, value in headers.items()}
+
+
+def _mask_header(name: str, value: str) -> str:
+    if name in _SECRET_WHOLE:
+        return _prefix(value) + "***"
+    return _mask_credentials(value) if name in _CREDENTIALS else mask(value)
 
 
 def _mask_credentials(value: str) -> str:

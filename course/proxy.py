@@ -15,7 +15,8 @@ from course.definitions import definitions, execute, lesson_definitions, new_nam
 from course.errors import CourseError
 from course.exercises import ROOT, Exercise, find_lesson
 from course.learner import from_notebooks
-from course.sandbox.server import LOOPBACK, open_socket
+from course.sandbox.front import LOOPBACK
+from course.sandbox.server import open_socket
 
 LESSON = "05"
 

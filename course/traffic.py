@@ -12,6 +12,7 @@ class Exchange:
 
     path: path and query, without the host. status: None while no answer was sent.
     at: seconds on the clock of whoever recorded it, or None where time does not matter.
+    client: a name for who asked. fault: what went wrong on purpose, "Reset()". None where nobody knows, or nothing did.
     """
 
     method: str
@@ -20,6 +21,8 @@ class Exchange:
     request_headers: Mapping[str, str] = field(default_factory=dict)
     answer_headers: Mapping[str, str] = field(default_factory=dict)
     at: float | None = None
+    client: str | None = None
+    fault: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", mask(self.path))
@@ -51,7 +54,9 @@ def _one_line(exchange: Exchange) -> str:
     credentials = f"Authorization: {sent}" if sent else "no Authorization"
     answer = "no answer" if exchange.status is None else str(exchange.status)
     asked = _header(exchange.answer_headers, "retry-after")
-    return f"{exchange.method} {exchange.path}, {credentials} -> {answer}" + (f", Retry-After {asked}" if asked else "")
+    more = [f"Retry-After {asked}"] if asked else []
+    more += [f"fault {exchange.fault}"] if exchange.fault else []
+    return f"{exchange.method} {exchange.path}, {credentials} -> " + ", ".join([answer, *more])
 
 
 def _wait(before: Exchange, after: Exchange) -> list[str]:

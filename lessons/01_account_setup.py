@@ -46,6 +46,13 @@ print(answer.status_code, answer.json())
 # Source of steps 3 to 5: hub-docs, `docs/hub/security-tokens.md`, 2026-08-07. For 1 and 2 we found no page that we could read.
 
 # %% [markdown]
+# **Try it** in the sandbox's own pages, which look different and send nothing. Run the cell and open the address. Sign up, read the "mail", make a token of the kind
+# *Fine-grained*, name it, tick one permission. **Predict** before you reload the page that shows the value: will it still be there?
+
+# %%
+print(f"{hub.url}/join")
+
+# %% [markdown]
 # ## 3. What you hold now
 #
 # Many guides describe it with words that mislead. Ask of each line on the left: what would somebody do who believes it?
@@ -60,7 +67,7 @@ print(answer.status_code, answer.json())
 # Source: hub-docs, `docs/hub/security-tokens.md` (2026-08-07) and `docs/hub/trusted-publishers.md`, read 2026-08-22.
 
 # %% [markdown]
-# In the sandbox, making a token is one step. `hub.tokens` holds a few, ready made; think of each as a value
+# For the rest of the lesson the sandbox holds a few tokens ready made, in `hub.tokens`; think of each as a value
 # that the page has just shown you. **Predict:** will the next cell print the secret?
 
 # %%
@@ -477,9 +484,6 @@ with needs("01-4"):
 # %%
 for request in hub.requests[:3]:
     print(request.method, request.path, request.status, request.request_headers.get("authorization", "no token"))
-
-# %%
-hub.stop()
 
 # %% [markdown]
 # ## What you can do now

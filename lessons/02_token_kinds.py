@@ -3,20 +3,20 @@
 #
 # After this you can
 #
-# - **name** the kinds of token that exist, and those that only guides know;
+# - **name** the kinds of token that exist, and those that exist only in guides;
 # - **read** from an answer of the Hub what a token may do;
 # - **choose** the smallest token for a job, which is sometimes none;
 # - **link** to the page that creates it, with the boxes already ticked;
 # - **audit** the tokens of a team.
 #
-# You should know what a token is and how it travels (lesson 01). About 60 minutes. Works offline: a sandbox on this
+# You should know what a token is and how it travels (lesson 01). About 80 minutes. Works offline: a sandbox on this
 # machine plays Hugging Face, and its tokens open nothing anywhere else.
 
 # %% [markdown]
 # ## 1. Which kinds exist
 #
 # A guide offers you four kinds: Read, Write, Inference, Fine-grained. The Hub itself can tell you the kind of a token that
-# you hold. **Predict, then run:** which of the four words will you see below?
+# you hold. **Predict, then run:** which of the four kinds will you see below?
 
 # %%
 import json
@@ -29,7 +29,7 @@ from course import check, hint, needs, sandbox, solution, table  # noqa: F401
 hub = sandbox.start()
 
 
-def whoami(token: str) -> dict[str, Any]:
+def ask_whoami(token: str) -> dict[str, Any]:
     """What the Hub says about `token`."""
     answer = requests.get(f"{hub.url}/api/whoami-v2", headers={"Authorization": f"Bearer {token}"}, timeout=10)
     answer.raise_for_status()
@@ -37,11 +37,11 @@ def whoami(token: str) -> dict[str, Any]:
     return body
 
 
-for name in ("read", "write", "no_inference"):
-    print(json.dumps(whoami(hub.tokens[name])["auth"]["accessToken"], indent=1))
+for name in ("read", "write", "fine_grained"):
+    print(ask_whoami(hub.tokens[name])["auth"]["accessToken"]["role"])
 
 # %% [markdown]
-# `role` tells the kind. There are three for people, and a few that programs get for a while:
+# Three kinds, and no "Inference". There are a few more that programs get for a while:
 #
 # | guides say | true? | what it is |
 # |---|---|---|
@@ -52,10 +52,21 @@ for name in ("read", "write", "no_inference"):
 # | organisation token | **gone** since 2024 | its prefix was `api_org_` |
 # | a token from "Sign in with HF" | exists | an OAuth token, prefix `hf_oauth_`. It expires |
 #
-# In 2024 Hugging Face announced a plan to retire Read and Write some day; as of 2026-08 both are still documented.
+# Read and Write are called the **classic** kinds. In 2024 Hugging Face announced a plan to retire them some day; as of 2026-08 both are still documented.
 #
 # Source: hub-docs, `docs/hub/security-tokens.md` (2026-08-07), `docs/hub/oauth.md` and `docs/inference-providers/index.md`
 # (2026-08-22); Hugging Face blog, `space-secrets-disclosure.md`, 2024-05.
+
+# %% [markdown]
+# A whole answer, once: first for the Read token, then the part `auth` for one from "Sign in with HF". **Predict:** in which
+# field will the second one not say `role`?
+
+# %%
+print(json.dumps(ask_whoami(hub.tokens["read"]), indent=1))
+print(json.dumps(ask_whoami(hub.tokens["oauth"])["auth"], indent=1))
+
+# %% [markdown]
+# (The second shape is the sandbox's guess: no page documents what whoami says about an OAuth token.) Now teach a program to tell them apart.
 
 # %%
 from collections.abc import Mapping
@@ -71,14 +82,14 @@ class TokenKind(StrEnum):
 
 
 # %% [markdown]
-# ### Exercise 02-1: which kind is it?   (about 9 lines, 6 minutes)
+# ### Exercise 02-1: which kind is it?   (about 9 lines, 8 minutes)
 #
 # Write `token_kind(whoami)`. It gets the whole answer of whoami, already parsed, and returns a `TokenKind`.
 #
-# - `auth.accessToken.role` names one of the three: return that kind.
-# - No `accessToken`, and `auth.type` is `"oauth"`: `OAUTH`. (That word is a guess: no page documents it.)
-# - Everything else is `UNKNOWN`: a role that you do not know, a missing or a `null` field, or an answer that is about an
-#   app (`"type": "app"`) and has no `auth` at all. It never raises.
+# - `auth.accessToken.role` is `"fineGrained"`, `"read"` or `"write"`: return that kind, whatever `auth.type` says. Another role is `UNKNOWN`, also `"oauth"`, which is no role.
+# - `accessToken` is missing, `null` or empty (`{}`), and `auth.type` is `"oauth"`: `OAUTH`.
+# - Everything else is `UNKNOWN`. It never raises for a dict: `auth` and `accessToken` may be missing, `null` or empty, every other field missing or `null`.
+#   The answer about a CI run has no `auth` at all.
 #
 # Example: `token_kind({"auth": {"accessToken": {"role": "read"}}})` → `TokenKind.READ`; `token_kind({})` → `TokenKind.UNKNOWN`.
 # Check: the cell below, or `make check EX=02-1`.
@@ -124,12 +135,12 @@ check("02-1")
 # %%
 with needs("02-1"):
     for name in ("read", "write", "fine_grained", "oauth"):
-        print(f"{name:<13} {token_kind(whoami(hub.tokens[name]))}")
+        print(f"{name:<13} {token_kind(ask_whoami(hub.tokens[name]))}")
 
 # %% [markdown]
 # ## 2. What each kind opens
 #
-# Five doors, five tokens. The doors: a public file, your private model, a private model of your organisation (its name is
+# Five doors; five tokens, and none. The doors: a public file, your private model, a private model of your organisation (its name is
 # `workshop`), a gated file whose licence you accepted, and a chat call, which costs money.
 #
 # **Predict:** for the row `read`, which of the five will say 200? Write your guess down, then run.
@@ -158,55 +169,63 @@ for name in ("none", "read", "write", "fine_grained", "no_inference", "revoked")
     print(f"{name:<13}", *(f"{knock(door, hub.tokens.get(name)).status_code:<13}" for door in DOORS))
 
 # %% [markdown]
-# Surprised? `read` is called the safe kind in many guides, and it opens all five. It even spends your credit. (That Read may call Inference
-# Providers is the word of the docs on that kind; we have not seen a table.) Only the two fine-grained rows say "no" anywhere.
+# Surprised? `read` is called the safe kind in many guides, and it opens all five. It even spends your credit: the docs of that kind name
+# inference as a use, though we found no table that confirms it. Of the four good tokens only the two fine-grained ones are refused anywhere.
 #
-# A token that was refused answers 401 even at the public door: sending a bad token is worse than sending none.
+# The Hub answers 401 to a bad token even at the public door: sending a bad one is worse than sending none.
 
 # %% [markdown]
 # ## 3. Read a refusal
 #
-# The same number has several causes, so look at the text too. The next cell collects six refusals. For each, ask: whose turn is
-# it now? Mine (another token), the owner's (grant me access), or the administrator's?
+# The same number has several causes, so look at the text too. The next cell collects seven refusals. For each, ask **whose turn it
+# is now**: mine (another token), that of whoever owns the thing (let me in), or that of my organisation's administrator?
 
 # %%
-hub.account.organisation.policy = "only_fine_grained"
-for name, door in [
-    ("none", "private"),
-    ("revoked", "public"),
-    ("no_inference", "chat"),
-    ("no_inference", "gated"),
-    ("read", "organisation"),
-    ("pending", "organisation"),
-]:
-    answer = knock(door, hub.tokens.get(name))
-    print(f"{answer.status_code} {name} at {door}:\n    {answer.json()['error']}")
+import textwrap
 
-hub.account.organisation.policy = "allow_all"
+
+def tell(name: str, door: str, policy: str = "allow_all") -> None:
+    """Knock, and print the status with the text; under a policy of the organisation if one is given."""
+    hub.account.organisation.policy = policy  # type: ignore[assignment]
+    answer = knock(door, hub.tokens.get(name))
+    hub.account.organisation.policy = "allow_all"
+    said = "come in" if answer.ok else answer.json()["error"]
+    print(textwrap.fill(f"{answer.status_code} {name} at {door}: {said}", width=100, subsequent_indent="    "))
+
+
+DOORS["gated, not granted"] = f"{hub.url}/sandbox/gated-other/resolve/main/README.md"
+tell("none", "private")
+tell("revoked", "public")
+tell("no_inference", "chat")
+tell("no_inference", "gated")
+tell("read", "gated, not granted")
+tell("read", "organisation", policy="only_fine_grained")
+tell("pending", "organisation", policy="approval")  # a fine-grained token that waits for an administrator
 
 # %% [markdown]
-# | status | text speaks of | cause | next step |
+# | status | the text speaks of | cause | whose turn |
 # |---|---|---|---|
-# | 401 | username or password | no token arrived | send one |
-# | 401 | invalid credentials | the token is wrong, deleted or revoked | make a new one |
-# | 403 | sufficient permissions | a box is not ticked | tick it, or make a token with it |
-# | 403 | gated repositories | the switch for gated repositories is off | turn it on; accept the licence if you have not |
-# | 403 | organization token policy | your organisation wants another kind, or must approve yours | make a fine-grained token; ask its administrator |
-# | 404 | not found | it does not exist, **or** it is private and not yours to see | check name and token |
+# | 401 | username or password | no token arrived | mine: send one |
+# | 401 | invalid credentials | the token is wrong, deleted or revoked | mine: make a new one |
+# | 403 | sufficient permissions | a box is not ticked | mine: tick it |
+# | 403 | gated repositories in your settings | the token's switch for gates is off | mine: turn it on |
+# | 403 | the authorized list | the gate has not let me in | the owner's, after I asked |
+# | 403 | organization token policy | the organisation wants another kind, or must approve mine | the administrator's, or mine: make a fine-grained one |
+# | 404 | not found | it does not exist, **or** it is private and this token may not see it | mine: check name and token |
 #
 # An organisation with a Team or Enterprise plan chooses: all kinds (the default), only fine-grained, or only fine-grained that an
 # administrator approved. Source: hub-docs, `docs/hub/enterprise-tokens-management.md`, 2026-08-22. The text for a Read token under "only
 # fine-grained" is our own; the page gives the status alone. The other texts are documented or were observed (third-party, 2025-05 to 2026-09).
 #
-# **Try it:** change `"gated"` to `"organisation"` in the fourth pair above. Predict 403 or 404, then run again. Which line of the table is it?
+# **Try it:** predict, then call `tell("no_inference", "organisation")`. Which line of the table is it, and why does the Hub not say 403?
 
 # %% [markdown]
 # ## 4. What a fine-grained token may do
 #
-# Its answer from whoami says everything. **Predict** from it: may this token read `learner/private-notes`? May it write there?
+# Its answer from whoami lists its rights. Run, then answer: may this token read `learner/private-notes`? May it write there?
 
 # %%
-print(json.dumps(whoami(hub.tokens["fine_grained"])["auth"]["accessToken"]["fineGrained"], indent=1))
+print(json.dumps(ask_whoami(hub.tokens["fine_grained"])["auth"]["accessToken"]["fineGrained"], indent=1))
 
 # %% [markdown]
 # - `scoped`: permissions on one **entity**: a user, an organisation, or one repository (model, dataset, Space). What is ticked for a
@@ -216,22 +235,24 @@ print(json.dumps(whoami(hub.tokens["fine_grained"])["auth"]["accessToken"]["fine
 # - `canReadGatedRepos`: a switch. It opens gates whose licence you have accepted, no others.
 #
 # These are the permissions that we know. The ids were observed in answers of whoami; we found no official list (2026-11).
-# **Predict, then run:** how many of them can cost you money? (The word in the middle is our own sorting.)
+# **Predict, then run:** how many of them can cost you money?
 
 # %%
-for group in table("permissions")["groups"]:
-    for each in group["permissions"]:
-        print(f"{each['id']:<32} {each['power']:<8} {', '.join(each['on'])}")
+PERMISSIONS = [permission for group in table("permissions")["groups"] for permission in group["permissions"]]
+print(f"{'id, as whoami says it':<32} {'at worst':<9} {'label on the page':<46} where")
+for each in PERMISSIONS:
+    print(f"{each['id']:<32} {each['power']:<9} {each['label']:<46} {', '.join(each['on'])}")
 
 # %% [markdown]
 # The two classic kinds have no list: they open whatever **you** can open. The docs name reading, writing and inference; the rest of
 # `CLASSIC` is inferred from that sentence. Its size says why such a token is a bad one to lose. **Predict** the two numbers.
+#
+# Skim the rest of the cell. `fine_grained` turns an answer into tidy sets, so that you can think about rights and not about missing fields.
 
 # %%
 from dataclasses import dataclass
 
 GATED = "canReadGatedRepos"
-PERMISSIONS = [permission for group in table("permissions")["groups"] for permission in group["permissions"]]
 CLASSIC = {
     kind: {permission["id"] for permission in PERMISSIONS if kind in permission["held_by"]}
     for kind in (TokenKind.READ, TokenKind.WRITE)
@@ -250,6 +271,26 @@ class Entity:
         return self.name.partition("/")[0]
 
 
+@dataclass(frozen=True)
+class FineGrained:
+    """What a fine-grained token lists. scoped: (entity, permission) pairs; everywhere: its `global` permissions."""
+
+    gated: bool
+    everywhere: frozenset[str]
+    scoped: frozenset[tuple[Entity, str]]
+
+
+def fine_grained(whoami: Mapping[str, Any]) -> FineGrained:
+    """The list in an answer about a fine-grained token; what is missing or null counts as not held."""
+    rights = whoami["auth"]["accessToken"].get("fineGrained") or {}
+    scoped = set()
+    for scope in rights.get("scoped") or []:
+        where = scope.get("entity") or {}
+        entity = Entity(where.get("type", ""), where.get("name", ""))
+        scoped |= {(entity, permission) for permission in scope.get("permissions") or []}
+    return FineGrained(rights.get(GATED) is True, frozenset(rights.get("global") or []), frozenset(scoped))
+
+
 def is_mine(whoami: Mapping[str, Any], entity: Entity) -> bool:
     """Whether the entity belongs to the user of this answer, or to one of the user's organisations."""
     organisations = [org.get("name") for org in whoami.get("orgs") or []]
@@ -261,18 +302,18 @@ print(
 )
 
 # %% [markdown]
-# ### Exercise 02-2: may it?   (about 16 lines, 12 minutes)
+# ### Exercise 02-2: may it?   (about 14 lines, 14 minutes)
 #
-# Write `can(whoami, permission, entity)`: does this token bring `permission` on `entity`? Public things need no token and are not asked here. The rules:
+# Write `can(whoami, permission, entity)`: does this token bring `permission` on `entity`? Public things need no token and are not asked here. By kind:
 #
-# - **Fine-grained**, one of these is enough:
-#   - it is scoped to this very entity: type **and** name are equal;
-#   - the entity is a repository, and it is scoped to the `user` or `org` that owns it;
-#   - it is in `global`, and reaches the entity: `discussion.write` there means what is **not** yours (`is_mine`), every other permission what is.
-# - `repo.write` includes `repo.content.read`, wherever it is held.
+# - **Fine-grained** (use `fine_grained`), one of these is enough:
+#   - it is scoped to this very entity: kind **and** name are equal;
+#   - the entity is a repository (model, dataset, Space), and it is scoped to the `user` or the `org` that owns it;
+#   - it is in `everywhere`, and reaches the entity: `discussion.write` there means what is **not** yours (`is_mine`), every other permission what is.
+# - For all three places: `repo.write` includes `repo.content.read`.
 # - **Read and Write**: the permission is in `CLASSIC` and the entity is yours. `discussion.write` needs no ownership: a Write token may take part anywhere.
-# - `GATED` is no permission but the switch, whatever the entity: fine-grained, true if `canReadGatedRepos` is `true`; Read and Write, always true.
-# - **OAuth and unknown**: false, because the answer does not say. A missing or `null` field means: not held.
+# - **OAuth and unknown**: false, because the answer does not say.
+# - `GATED` is no permission but a switch, whatever the entity: for fine-grained tokens `gated` decides; Read and Write always have it.
 #
 # Example: with the token above, `can(..., "repo.content.read", Entity("model", "learner/private-notes"))` → `True`, and `"repo.write"` → `False`.
 # Check: the cell below, or `make check EX=02-2`.
@@ -284,36 +325,32 @@ def can(whoami: Mapping[str, Any], permission: str, entity: Entity) -> bool:
     # BEGIN SOLUTION
     kind, mine = token_kind(whoami), is_mine(whoami, entity)
     if kind in CLASSIC:
-        if permission == GATED:
-            return True
-        return permission in CLASSIC[kind] and (mine or permission == "discussion.write")
+        held_by_kind = permission in CLASSIC[kind] and (mine or permission == "discussion.write")
+        return permission == GATED or held_by_kind
     if kind != TokenKind.FINE_GRAINED:
         return False
-    rights = whoami["auth"]["accessToken"].get("fineGrained") or {}
+    rights = fine_grained(whoami)
     if permission == GATED:
-        return rights.get(GATED) is True
-    held = {each for each in rights.get("global") or [] if mine != (each == "discussion.write")}
-    covering = {(entity.kind, entity.name)}
-    if "/" in entity.name:
-        covering |= {("user", entity.owner), ("org", entity.owner)}
-    for scope in rights.get("scoped") or []:
-        where = scope.get("entity") or {}
-        if (where.get("type"), where.get("name")) in covering:
-            held.update(scope.get("permissions") or [])
+        return rights.gated
+    places = {entity}
+    if entity.kind not in ("user", "org"):
+        places |= {Entity("user", entity.owner), Entity("org", entity.owner)}
+    held = {each for place, each in rights.scoped if place in places}
+    held |= {each for each in rights.everywhere if mine != (each == "discussion.write")}
     return permission in held or (permission == "repo.content.read" and "repo.write" in held)
     # END SOLUTION
 
 
 # %% [markdown] hint="02-2"
 # First split by kind. For a fine-grained token, collect everything that is held on this entity into one set, then ask the set. Which
-# (type, name) pairs cover `Entity("model", "learner/private-notes")`? There are three.
+# entities cover `Entity("model", "learner/private-notes")`? There are three.
 
 # %% [markdown] hint="02-2"
-# Nearly code: begin with `held` = those of `rights.get("global") or []` that reach the entity; `covering = {(entity.kind, entity.name), ("user", entity.owner), ("org", entity.owner)}` for a repository;
-# for each scope whose `(entity["type"], entity["name"])` is in `covering`: `held.update(scope["permissions"])`. Then `permission in held`, or `repo.write` in it when reading is asked.
+# Nearly code: `places = {entity}`, and for a repository also `Entity("user", entity.owner)` and `Entity("org", entity.owner)`; `held` = the permissions of `rights.scoped` whose
+# entity is in `places`, and those of `rights.everywhere` that reach it. Then `permission in held`, or `"repo.write" in held` when reading is asked.
 
 # %% [markdown] explanation="02-2"
-# Why: compare pairs, never parts of names. `"learner/private-notes".startswith("learner/private")` is true, and a model and a dataset may share a name.
+# Why: compare whole entities, never parts of names. `"learner/private-notes".startswith("learner/private")` is true, and a model and a dataset may share a name.
 # "Not said" counts as "no": a program that finds out early can say which box to tick.
 #
 # One alternative: ask the Hub for each thing (`huggingface_hub` has `auth_check`). It is right about everything, and costs a request each.
@@ -331,7 +368,7 @@ check("02-2")
 PRIVATE = Entity("model", "learner/private-notes")
 with needs("02-2"):
     for name in ("fine_grained", "no_inference"):
-        mine = whoami(hub.tokens[name])
+        mine = ask_whoami(hub.tokens[name])
         print(name, "reads ", can(mine, "repo.content.read", PRIVATE), knock("private", hub.tokens[name]).status_code)
         chats = can(mine, "inference.serverless.write", Entity("user", "learner"))
         print(name, "chats ", chats, knock("chat", hub.tokens[name]).status_code)
@@ -342,7 +379,7 @@ with needs("02-2"):
 # **Least privilege**: a token that is stolen does what it may do, for the thief. So it should be able to do one job. And
 # **one token for each program**: then you can delete one without stopping the others. (Both are advice of hub-docs, `docs/hub/security-tokens.md`, 2026-08-07.)
 #
-# Twelve jobs wait below. **Predict** for each: no token, or which permission? Two of them should not use a stored token at all.
+# Twelve jobs wait below. **Predict** for each: no token, or which permission? Two of them need a token, and yet none should be stored.
 
 # %%
 JOBS = table("token_needs")["jobs"]
@@ -354,8 +391,11 @@ for row in JOBS:
 #
 # - **CI.** A secret stored in a CI system leaks with it. With *Trusted Publishers* the run proves who it is, and the Hub gives it a token for **one
 #   repository** that lives 60 minutes. Nothing is stored. (hub-docs, `docs/hub/trusted-publishers.md`, 2026-08-22.)
-# - **Visitors.** With *Sign in with HF* each visitor brings an own token (OAuth scope `inference-api`) and pays for it. Yours is not involved.
+# - **Visitors.** With *Sign in with HF* each visitor brings a token of their own (OAuth scope `inference-api`) and pays for it. Yours is not involved.
 #   (hub-docs, `docs/hub/oauth.md`, 2026-08-22.)
+
+# %% [markdown]
+# How a program can say "job" and "token": skim the cell, you need `Need`, `Job` and `TokenRequest`. **Predict:** what does the job `sync` need twice?
 
 # %%
 from typing import Literal
@@ -403,7 +443,8 @@ def as_job(row: Mapping[str, Any]) -> Job:
     return Job(row["name"], frozenset(map(as_need, row["needs"])), row["runs_in"])
 
 
-print(as_job(JOBS[1]))
+for each in sorted(as_job(JOBS[4]).needs, key=lambda each: each.permission):
+    print(each)
 
 # %% [markdown]
 # ### Exercise 02-3: the least that does it   (about 16 lines, 12 minutes)
@@ -412,7 +453,7 @@ print(as_job(JOBS[1]))
 #
 # 1. Reading (`repo.content.read`) what is **public** needs nothing.
 # 2. Reading what is **gated** needs no permission either, but the switch: `can_read_gated=True`.
-# 3. Reading an entity on which the job also has `repo.write` is included there.
+# 3. Reading an entity on which the job also has `repo.write` is included there (a gate still asks for the switch).
 #
 # Then decide, the first row that applies:
 #
@@ -475,20 +516,21 @@ check("02-3")
 with needs("02-3"):
     for row in JOBS:
         request = smallest_token(as_job(row))
-        boxes = ", ".join(sorted(grant.permission for grant in request.grants))
-        gate = " + gated switch" if request.can_read_gated else ""
-        print(f"{row['name']:<17} {request.kind:<18} {boxes}{gate}")
+        boxes = [f"{grant.permission} on {grant.entity.name}" for grant in request.grants]
+        boxes += ["the gated switch"] * request.can_read_gated
+        print(f"{row['name']:<17} {request.kind:<18} {', '.join(sorted(boxes))}")
 
 # %% [markdown]
 # ## 6. A link with the boxes ticked
 #
 # The page that creates tokens reads its address: `/settings/tokens/new?tokenType=fineGrained&ownUserPermissions=inference.serverless.write`
-# opens with that box ticked (hub-docs, `docs/inference-providers/index.md`, 2026-08-22). So a README can link to exactly the right token.
+# opens with that box ticked (hub-docs, `docs/inference-providers/index.md`, 2026-08-22). So a README can link to the right token, if its permissions are on
+# the user.
 #
 # **Try it** in the sandbox: run the cell and open the address. Sign up (nothing is sent), and see what is ticked.
 
 # %%
-print(f"{hub.url}/settings/tokens/new?tokenType=fineGrained&ownUserPermissions=inference.serverless.write")
+print(f"{hub.settings_url}/new?tokenType=fineGrained&ownUserPermissions=inference.serverless.write")
 
 # %% [markdown]
 # ### Exercise 02-4: the link   (about 8 lines, 6 minutes)
@@ -497,7 +539,7 @@ print(f"{hub.url}/settings/tokens/new?tokenType=fineGrained&ownUserPermissions=i
 # `hub_url`, then `/settings/tokens/new?` and these parameters, in this order:
 #
 # - `tokenType=fineGrained`
-# - `ownUserPermissions=<id>` once for each grant on the **user**, sorted by id
+# - `ownUserPermissions=<id>` once for each id that is granted on the **user**, sorted by id
 # - `canReadGatedRepos=true` if the switch is on (observed, third-party; repeating the parameter above is our reading, too)
 #
 # There is no known parameter for grants on organisations and repositories, nor for global ones: they are left out, and the person ticks them
@@ -514,7 +556,7 @@ def new_token_url(request: TokenRequest, hub_url: str) -> str:
     # BEGIN SOLUTION
     if request.kind != "fine-grained":
         raise ValueError(f"no page creates the kind {request.kind!r}: only a fine-grained token is made there")
-    own = sorted(grant.permission for grant in request.grants if grant.entity.kind == "user")
+    own = sorted({grant.permission for grant in request.grants if grant.entity.kind == "user"})
     pairs = [("tokenType", "fineGrained"), *(("ownUserPermissions", permission) for permission in own)]
     if request.can_read_gated:
         pairs.append(("canReadGatedRepos", "true"))
@@ -526,11 +568,11 @@ def new_token_url(request: TokenRequest, hub_url: str) -> str:
 # `urlencode` takes a dict or a list of pairs. Which of the two can hold the same name twice?
 
 # %% [markdown] hint="02-4"
-# Nearly code: `pairs = [("tokenType", "fineGrained")]`, then one `("ownUserPermissions", id)` for each grant whose `entity.kind == "user"`, in sorted order, then
+# Nearly code: `pairs = [("tokenType", "fineGrained")]`, then one `("ownUserPermissions", id)` for each id in the sorted set of those with `entity.kind == "user"`, then
 # `("canReadGatedRepos", "true")` if needed; `hub_url.rstrip("/") + "/settings/tokens/new?" + urlencode(pairs)`.
 
 # %% [markdown] explanation="02-4"
-# Why: a link is the shortest instruction there is, and it cannot be followed wrongly: the reader sees the right boxes ticked and nothing else.
+# Why: a link is the shortest instruction there is. What it cannot tick it leaves open, so nobody gets more than was asked for.
 #
 # One alternative: tell the reader the boxes in a table. You need it anyway for those that the link cannot tick.
 #
@@ -540,36 +582,39 @@ def new_token_url(request: TokenRequest, hub_url: str) -> str:
 check("02-4")
 
 # %% [markdown]
-# Make the token for one of the twelve jobs in your browser. **Predict** which boxes are ticked before you open the address, and
-# which are still yours to tick.
+# Make the token for one of these jobs in your browser. **Predict** which boxes are ticked when you open the address, and
+# which are left for you.
 
 # %%
 with needs("02-3"), needs("02-4"):
     for row in JOBS:
         request = smallest_token(as_job(row))
-        if request.kind == "fine-grained":
-            print(row["name"], "\n   ", new_token_url(request, hub.url))
+        if row["name"] in ("chat-proxy", "gated-download", "upload"):
+            left = [
+                f"{grant.permission} on {grant.entity.name}" for grant in request.grants if grant.entity.kind != "user"
+            ]
+            print(f"{row['name']}: left to tick: {', '.join(left) or 'nothing'}\n    {new_token_url(request, hub.url)}")
 
 # %% [markdown]
 # ## 7. Age
 #
 # Guides tell you to set an expiry date. Personal tokens have none: they live "until revoked" (hub-docs, `docs/hub/trusted-publishers.md`, as of 2026-08-22). If
-# the page that you see offers a date, choose the shortest that your program can live with. Until then you watch the age yourself: whoami tells `createdAt`.
+# the page that you see offers a date, choose the shortest that your program can live with. As long as there is none, you watch the age yourself: whoami tells `createdAt`.
 #
-# **Predict:** which of the sandbox's tokens is the oldest?
+# **Predict:** which of these three is the oldest, by how much?
 
 # %%
 from datetime import UTC, date, datetime
 
 TODAY = datetime.fromtimestamp(hub.clock.start, UTC).date()  # the sandbox has its own calendar
 for name in ("read", "write", "fine_grained"):
-    created = datetime.fromisoformat(whoami(hub.tokens[name])["auth"]["accessToken"]["createdAt"]).date()
+    created = datetime.fromisoformat(ask_whoami(hub.tokens[name])["auth"]["accessToken"]["createdAt"]).date()
     print(f"{name:<13} {created}  {(TODAY - created).days} days")
 
 # %% [markdown]
 # ## 8. An audit
 #
-# A small team has four tokens and four programs. Look at the two lists. **Predict:** what would you change first?
+# A small team has four tokens and four programs. Skim the code, look at the two lists. **Predict:** what would you change first?
 
 # %%
 Severity = Literal["high", "medium", "low"]
@@ -622,32 +667,36 @@ USES = [
     for row in INVENTORY["uses"]
 ]
 for record in TOKENS:
-    users = ", ".join(use.application for use in USES if use.token == record.name) or "nobody"
-    print(f"{record.name:<15} {record.kind:<12} {record.created}  used by {users}")
+    held = [f"{grant.permission} on {grant.entity.name}" for grant in record.grants] + ["gated"] * record.can_read_gated
+    print(f"token {record.name:<15} {record.kind:<12} {record.created}  {', '.join(sorted(held))}")
+for use in USES:
+    needed = ", ".join(f"{each.permission} on {each.entity.name}" for each in use.needs)
+    print(f"{use.application:<15} on a {use.runs_in} uses {use.token!r} and needs {needed}")
 
 # %% [markdown]
-# ### Exercise 02-5: audit the tokens   (about 30 lines, 14 minutes)
+# ### Exercise 02-5: audit the tokens   (about 30 lines, 18 minutes)
 #
 # Write `audit(tokens, uses, today)`. It returns one `Finding` for each problem of each token:
 #
 # | problem | severity | when |
 # |---|---|---|
 # | `WRITE_IN_SERVER` | high | the kind is Write, and a program that uses it runs in a `"server"` |
-# | `TOO_BROAD` | medium | somebody uses it, and it is Read or Write; or it is fine-grained and holds a grant that none of its programs needs; or its switch for gated repositories is on and none of them reads a gated one |
-# | `SHARED` | medium | two or more programs use it |
+# | `TOO_BROAD` | medium | somebody uses it, and it is Read or Write; or it is fine-grained, and holds a grant that none of its programs needs, or its switch for gated repositories is on and none of them reads (`repo.content.read`) a gated one |
+# | `SHARED` | medium | two or more different programs use it |
 # | `UNUSED` | medium | no program uses it |
 # | `OLD` | low | created more than 180 days before `today` |
 #
-# - A grant is needed if a program has a need with the same permission on the same entity; `access` does not matter for that.
-# - Highest severity first, then by the token's name.
-# - `reason` says what was seen: for `SHARED` the programs, for `OLD` the age in days, for `TOO_BROAD` the kind (Read, Write) or each permission that nobody needs (for the switch: `gated`).
-# - `next_step` says what to do, another sentence for each problem.
+# - Keep it simple: a grant is needed if one of its programs has a need with the same permission on the same entity. `access` does not matter for that, and `smallest_token` is not asked.
+# - OAuth and unknown kinds are never too broad: what they may do is not in such a list.
+# - The list is ordered: highest severity first, inside of that by the token's name.
+# - `reason` says what was seen: for `SHARED` the programs, each once, for `OLD` the age in days, for `TOO_BROAD` the kind (read, write) or each permission that nobody needs (for the switch: `gated`).
+# - `next_step` says what to do, a different sentence for each problem.
 #
 # Example: an unused token gives `Finding("old-laptop", UNUSED, "medium", "no program uses it", "delete it")`, in your words.
 # Check: the cell below, or `make check EX=02-5`.
 
 # %%
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 SEVERITIES: dict[str, Severity] = {
     WRITE_IN_SERVER: "high",
@@ -658,25 +707,29 @@ SEVERITIES: dict[str, Severity] = {
 }
 
 
-def audit(tokens: Iterable[TokenRecord], uses: Iterable[Use], today: date) -> list[Finding]:
+def audit(tokens: Sequence[TokenRecord], uses: Sequence[Use], today: date) -> list[Finding]:
     """What should change about these tokens, the most dangerous first."""
 
     # BEGIN SOLUTION
     def beyond(token: TokenRecord, needs: set[Need]) -> list[str]:
-        if token.kind in (TokenKind.READ, TokenKind.WRITE):
-            return [f"the kind {token.kind}"]
+        if token.kind != TokenKind.FINE_GRAINED:
+            return [f"the kind {token.kind}"] if token.kind in CLASSIC else []
         wanted = {(need.permission, need.entity) for need in needs}
         unneeded = {grant.permission for grant in token.grants if (grant.permission, grant.entity) not in wanted}
-        gate = token.can_read_gated and not any(need.access == "gated" for need in needs)
-        return sorted(unneeded) + ["the switch for gated repositories"] * gate
+        at_gates = [need for need in needs if need.permission == "repo.content.read" and need.access == "gated"]
+        return sorted(unneeded) + ["the switch for gated repositories"] * (token.can_read_gated and not at_gates)
 
     def problems(token: TokenRecord, used: list[Use]) -> Iterator[tuple[str, str, str]]:
-        programs = ", ".join(use.application for use in used)
+        programs = sorted({use.application for use in used})
         age_days = (today - token.created).days
         if not used:
             yield UNUSED, "no program uses it", "delete it"
         if token.kind == TokenKind.WRITE and any(use.runs_in == "server" for use in used):
-            yield WRITE_IN_SERVER, f"used by {programs}", "replace it by fine-grained tokens today, then delete it"
+            yield (
+                WRITE_IN_SERVER,
+                f"used by {', '.join(programs)}",
+                "replace it by fine-grained tokens today, then delete it",
+            )
         too_much = beyond(token, {need for use in used for need in use.needs})
         if used and too_much:
             yield (
@@ -684,16 +737,15 @@ def audit(tokens: Iterable[TokenRecord], uses: Iterable[Use], today: date) -> li
                 f"nobody needs {', '.join(too_much)}",
                 "make the smallest token, deploy it, delete this one",
             )
-        if len(used) > 1:
-            yield SHARED, f"used by {programs}", "give each program a token of its own"
+        if len(programs) > 1:
+            yield SHARED, f"used by {', '.join(programs)}", "give each program a token of its own"
         if age_days > 180:
             yield OLD, f"{age_days} days old", "refresh it and deploy the new value"
 
-    all_uses = list(uses)
     findings = [
         Finding(token.name, problem, SEVERITIES[problem], reason, step)
         for token in tokens
-        for problem, reason, step in problems(token, [use for use in all_uses if use.token == token.name])
+        for problem, reason, step in problems(token, [use for use in uses if use.token == token.name])
     ]
     order = ["high", "medium", "low"]
     return sorted(findings, key=lambda finding: (order.index(finding.severity), finding.token))
@@ -701,8 +753,8 @@ def audit(tokens: Iterable[TokenRecord], uses: Iterable[Use], today: date) -> li
 
 
 # %% [markdown] hint="02-5"
-# Work on one token at a time: collect its uses, then ask the five rows one after the other. A token can have several problems, so no `elif`. `uses` may be an iterator
-# that can be walked only once: what then?
+# Work on one token at a time: collect its uses, then ask the five rows one after the other. A token can have several problems, so no `elif`.
+# Which two facts about a grant decide whether it is needed?
 
 # %% [markdown] hint="02-5"
 # Nearly code: `mine = [use for use in uses if use.token == token.name]`; `wanted = {(need.permission, need.entity) for use in mine for need in use.needs}`; a grant is too much if its pair is
@@ -728,9 +780,6 @@ with needs("02-5"):
         print(
             f"{finding.severity:<7} {finding.token:<15} {finding.problem}: {finding.reason}\n{'':<8}-> {finding.next_step}"
         )
-
-# %%
-hub.stop()
 
 # %% [markdown]
 # ## What you can do now

@@ -1,6 +1,7 @@
 """Every check of an exercise runs twice here: against solutions/, where all must be right, and against notebooks/."""
 
 import os
+import sys
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,10 @@ from course.exercises import ROOT, find_exercise
 from course.learner import from_notebooks
 
 pytest_plugins = ["course.pytest_plugin"]
+
+# jsonschema, which nbformat loads, builds a grammar of web addresses if this package is there: 2 s in each process, and
+# no notebook holds what it would check.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 # Programs that tests start are no sockets of this process, so pytest-socket does not see them: they get a proxy that
 # is not there, and no token of whoever runs the tests.

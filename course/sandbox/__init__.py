@@ -5,6 +5,7 @@
 >>> hub.stop()
 """
 
+from course.sandbox import faults
 from course.sandbox.server import PortInUse, Sandbox, start
 
-__all__ = ["PortInUse", "Sandbox", "start"]
+__all__ = ["PortInUse", "Sandbox", "faults", "start"]

@@ -1,5 +1,6 @@
 """The time of one sandbox: it runs like a real clock and can be moved forward."""
 
+import threading
 import time
 from datetime import UTC, datetime
 
@@ -15,6 +16,7 @@ class Clock:
         self.start = start
         self._moved = 0.0
         self._running_since: float | None = time.monotonic()
+        self._moving = threading.Lock()  # clients in several threads may sleep on this clock
 
     def now(self) -> float:
         running = 0.0 if self._running_since is None else time.monotonic() - self._running_since
@@ -24,7 +26,8 @@ class Clock:
         """Let `seconds` pass at once. Raises ValueError below zero: tokens and limits know no way back."""
         if seconds < 0:
             raise ValueError(f"seconds is {seconds}, and this clock only moves forward: pass 0 or more")
-        self._moved += seconds
+        with self._moving:
+            self._moved += seconds
 
     def freeze(self) -> None:
         """Stop the clock; from now on only `advance` moves it. Makes every printed second repeatable."""

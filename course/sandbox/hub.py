@@ -6,28 +6,31 @@ from collections.abc import Awaitable, Callable
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
-from course.sandbox.faults import failure
 from course.sandbox.hub_repositories import Answerer, Routes, reading_routes, writing_routes
 from course.sandbox.identity import whoami
-from course.sandbox.limits import Usage, bucket_of
+from course.sandbox.injection import around
+from course.sandbox.limits import Usage
+from course.sandbox.pages import page_routes
 from course.sandbox.permissions import NO_CREDENTIALS, Refusal
 from course.sandbox.refusals import refused
 from course.sandbox.tokens import Token
-from course.sandbox.world import World
+from course.sandbox.world import World, address_of
 
 
 def hub_app(world: World) -> Starlette:
     """Left out: search, creating repositories, large uploads, Xet storage, OAuth; whatever no docstring here names."""
     reading: Routes = [("/api/whoami-v2", who_am_i), *reading_routes(), ("/{path:path}", not_found)]
-    return Starlette(
+    api = Starlette(
         routes=[
             Route("/api/credentials/revoke", _limited(world, None), methods=["POST"]),
             *(Route(path, _limited(world, how), methods=["POST"]) for path, how in writing_routes()),
             *(Route(path, _limited(world, how)) for path, how in reading),
         ]
     )
+    # Planned faults are for programs: a page that somebody has open must not use them up.
+    return Starlette(routes=[*page_routes(world), Mount("", around(world, "hub", api))])
 
 
 def cdn_app(world: World) -> Starlette:
@@ -48,18 +51,12 @@ def cdn_app(world: World) -> Starlette:
 
 
 def _limited(world: World, answerer: Answerer | None) -> Callable[[Request], Awaitable[Response]]:
-    """What every address of the Hub has in common: planned faults, rate limits and their headers, bad credentials."""
+    """What every address of the Hub has in common: rate limits and their headers, bad credentials."""
 
     async def answer(request: Request) -> Response:
         caller = world.identify(request)
-        usage = _count(world, request, caller)
-        fault = world.faults.take("hub")
-        if fault is not None:
-            response = failure(fault, "hub")
-            if fault.status == 429 and fault.retry_after is not None:
-                # A client that reads RateLimit must find there the same wait as in Retry-After.
-                usage = Usage(usage.bucket, usage.quota, 0, fault.retry_after, usage.window_seconds, True)
-        elif usage.exceeded:
+        usage = world.count(request, is_user=isinstance(caller, Token))
+        if usage.exceeded:
             response = _too_many_requests(usage, request, caller)
         elif answerer is None:
             response = await revoke(world, request)
@@ -73,14 +70,6 @@ def _limited(world: World, answerer: Answerer | None) -> Callable[[Request], Awa
     return answer
 
 
-def _count(world: World, request: Request, caller: Token | Refusal | None) -> Usage:
-    """One user's tokens share one count; callers without a good token are counted by address."""
-    bucket = bucket_of(request.url.path)
-    if isinstance(caller, Token):
-        return world.limits.count(f"user {world.account.name}", world.account.plan, bucket)
-    return world.limits.count(f"ip {_address(request)}", "anonymous", bucket)
-
-
 def _too_many_requests(usage: Usage, request: Request, caller: Token | Refusal | None) -> Response:
     """Texts: observed, third-party, 2025-2026. The Hub may also answer with an HTML page; this always answers JSON."""
     if isinstance(caller, Token):
@@ -88,14 +77,10 @@ def _too_many_requests(usage: Usage, request: Request, caller: Token | Refusal |
         message = f"We had to rate limit you, you hit the quota of {quota} per 5 minutes period."
     else:
         message = (
-            f"We had to rate limit your IP ({_address(request)}). To continue using our service, create a HF account "
+            f"We had to rate limit your IP ({address_of(request)}). To continue using our service, create a HF account "
             "or login to your existing account, and make sure you pass a HF_TOKEN if you're using the API."
         )
     return refused(Refusal(429, message))
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else "unknown"
 
 
 async def who_am_i(world: World, request: Request, token: Token | None) -> Response:

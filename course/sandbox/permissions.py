@@ -63,7 +63,7 @@ def refuse_seeing(token: Token | None, repository: Repository, account: Account)
         return None
     if token is None:
         return no_such_repository(token)
-    refusal = _refuse_by_policy(token, repository.owner, account)
+    refusal = refuse_by_policy(token, repository.owner, account)
     if refusal is None and not _holds_on(repository, READ_CONTENT, token, account):
         refusal = no_such_repository(token)
     return refusal
@@ -108,7 +108,7 @@ def refuse_inference(token: Token | None, account: Account, bill_to: str | None 
     if token is None:
         return Refusal(401, NO_CREDENTIALS)
     payer = bill_to or account.name
-    refusal = _refuse_by_policy(token, payer, account)
+    refusal = refuse_by_policy(token, payer, account)
     if refusal is not None:
         return refusal
     if holds(token, CALL_INFERENCE, "user" if payer == account.name else "org", payer, account):
@@ -118,22 +118,7 @@ def refuse_inference(token: Token | None, account: Account, bill_to: str | None 
     return Refusal(403, f"{method} on behalf of {owner}")
 
 
-def _refuse_without(
-    permission: str, action: str, token: Token | None, repository: Repository, account: Account
-) -> Refusal | None:
-    if token is None:
-        return Refusal(401, NO_CREDENTIALS)
-    refusal = _refuse_by_policy(token, repository.owner, account)
-    if refusal is None and not _holds_on(repository, permission, token, account):
-        refusal = Refusal(403, f"Forbidden: this token cannot {action} this repository. It takes {permission}.")
-    return refusal
-
-
-def _holds_on(repository: Repository, permission: str, token: Token, account: Account) -> bool:
-    return holds(token, permission, repository.kind, repository.id, account)
-
-
-def _refuse_by_policy(token: Token, owner: str, account: Account) -> Refusal | None:
+def refuse_by_policy(token: Token, owner: str, account: Account) -> Refusal | None:
     """The organisation's word on this token, for what is its own. A decision on one token beats the general policy."""
     if owner != account.organisation.name:
         return None
@@ -146,3 +131,18 @@ def _refuse_by_policy(token: Token, owner: str, account: Account) -> Refusal | N
     if token.role in ("read", "write"):
         return Refusal(403, ONLY_FINE_GRAINED)
     return Refusal(403, NEEDS_APPROVAL) if account.organisation.policy == "approval" else None
+
+
+def _refuse_without(
+    permission: str, action: str, token: Token | None, repository: Repository, account: Account
+) -> Refusal | None:
+    if token is None:
+        return Refusal(401, NO_CREDENTIALS)
+    refusal = refuse_by_policy(token, repository.owner, account)
+    if refusal is None and not _holds_on(repository, permission, token, account):
+        refusal = Refusal(403, f"Forbidden: this token cannot {action} this repository. It takes {permission}.")
+    return refusal
+
+
+def _holds_on(repository: Repository, permission: str, token: Token, account: Account) -> bool:
+    return holds(token, permission, repository.kind, repository.id, account)

@@ -1,6 +1,7 @@
 """The traffic a sandbox saw, in order of arrival, without credentials."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,9 +14,17 @@ from course.traffic import Exchange
 class _Entry:
     exchange: Exchange
 
+    def note(self, **changes: Any) -> None:
+        """Add what has become known about the exchange: values of its fields by name."""
+        self.exchange = replace(self.exchange, **changes)
+
 
 class Recorder:
-    """Keeps one `Exchange` a request; `at` counts seconds since the sandbox started."""
+    """Keeps one `Exchange` a request; `at` counts seconds since the sandbox started.
+
+    Applications find in scope["state"] the request's "number", from 1, and a function "note" with which they can tell
+    more, such as the client's name.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -33,11 +42,11 @@ class Recorder:
 
         async def recorded(scope: Scope, receive: Receive, send: Send) -> None:
             entry = self._arrival(scope)
+            scope["state"] |= {"note": entry.note, "number": len(self._entries)}
 
             async def watched_send(message: Message) -> None:
                 if message["type"] == "http.response.start":
-                    headers = Headers(raw=message.get("headers", []))
-                    entry.exchange = replace(entry.exchange, status=message["status"], answer_headers=headers)
+                    entry.note(status=message["status"], answer_headers=Headers(raw=message.get("headers", [])))
                 await send(message)
 
             await app(scope, receive, watched_send)

@@ -1,6 +1,6 @@
 """The router: an OpenAI-compatible API in front of the scripted engine."""
 
-from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,11 +11,10 @@ from starlette.routing import Route
 
 from course.sandbox.answers import Model
 from course.sandbox.chat import ChatRequest, complete
-from course.sandbox.faults import CREDITS_USED_UP, OLD_HOST_GONE, failure
+from course.sandbox.failures import CREDITS_USED_UP, OLD_HOST_GONE
 from course.sandbox.permissions import Refusal, refuse_inference
 from course.sandbox.world import World
 
-Handler = Callable[[World, Request], Awaitable[Response]]
 _ANY = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -28,15 +27,7 @@ def router_app(world: World) -> Starlette:
         ("/models/{model_id:path}", old_host, _ANY),
         ("/{path:path}", not_found, _ANY),
     ]
-    return Starlette(routes=[Route(path, _bound(world, handler), methods=how) for path, handler, how in routes])
-
-
-def _bound(world: World, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(request: Request) -> Response:
-        fault = world.faults.take("router")
-        return failure(fault, "router") if fault else await handler(world, request)
-
-    return answer
+    return Starlette(routes=[Route(path, partial(handler, world), methods=how) for path, handler, how in routes])
 
 
 async def list_models(world: World, request: Request) -> Response:

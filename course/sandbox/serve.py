@@ -11,7 +11,8 @@ from course.sandbox.server import Sandbox, start
 def serve(port: int | None, as_json: bool) -> None:
     """Run a sandbox until SIGINT or SIGTERM; say where it is as soon as it answers.
 
-    as_json: one line {"hub": url, "router": url, "tokens": {name: value}}, for programs. Raises PortInUse.
+    as_json: one line {"hub": url, "router": url, "settings": url, "tokens": {name: value}}, for programs.
+    Raises PortInUse.
     The token values are printed on purpose: they are made up, and good for nothing outside this sandbox.
     """
     ending = threading.Event()
@@ -28,7 +29,7 @@ def serve(port: int | None, as_json: bool) -> None:
 
 
 def _as_json(hub: Sandbox) -> str:
-    return json.dumps({"hub": hub.url, "router": hub.router, "tokens": hub.tokens})
+    return json.dumps({"hub": hub.url, "router": hub.router, "settings": hub.settings_url, "tokens": hub.tokens})
 
 
 def _as_text(hub: Sandbox) -> str:
@@ -38,6 +39,7 @@ def _as_text(hub: Sandbox) -> str:
 
   Hub     {hub.url}
   router  {hub.router}/v1
+  pages   {hub.settings_url} (in a browser)
 
 Its tokens are made up and work nowhere else:
 {tokens}

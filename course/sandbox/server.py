@@ -1,4 +1,4 @@
-"""Start and stop a sandbox: three loopback sockets and one thread that serves them."""
+"""Start and stop a sandbox: four loopback sockets and one thread that serves them."""
 
 import asyncio
 import errno
@@ -6,24 +6,27 @@ import os
 import socket
 import threading
 import weakref
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 import uvicorn
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from course.errors import CourseError
 from course.sandbox.account import Account
 from course.sandbox.clock import Clock
-from course.sandbox.faults import Fault, Side
-from course.sandbox.hub import cdn_app, hub_app
+from course.sandbox.faults import Body, DateIn, Fault, Pass, Side
+from course.sandbox.front import LOOPBACK, front
+from course.sandbox.line import Protocol
+from course.sandbox.pages import TOKENS
+from course.sandbox.plan import Faults, read_fault, read_script
 from course.sandbox.repositories import Repository
-from course.sandbox.router import router_app
 from course.sandbox.tokens import Scope as TokenScope
 from course.sandbox.tokens import TokenStore, TokenValues
 from course.sandbox.world import World
 from course.traffic import Exchange
 
-LOOPBACK = "127.0.0.1"
+Result = TypeVar("Result")
 
 
 class PortInUse(CourseError, OSError):  # a cause, named as people say it
@@ -41,20 +44,28 @@ class Sandbox:
 
     url, router: addresses without a slash at the end; the router's API is below /v1. account, repositories: may be
     changed while it runs. token_store: issue, refresh, delete and revoke tokens. clock: moves when told to.
+    refused_url: an address where nobody listens, kept from all others: connections to it are refused.
     """
 
     def __init__(self, world: World, port: int | None) -> None:
         self._world = world
-        sockets = _open_sockets(port)
-        self.url, self.router, world.cdn_url = (f"http://{LOOPBACK}:{s.getsockname()[1]}" for s in sockets)
-        self._server = _Server(_app(world, sockets))
+        sockets, refusing = _open_sockets(port), open_socket(0, listening=False)
+        self.url, self.router, world.cdn_url, _ = map(_url, sockets)
+        self.refused_url = _url(refusing)
+        world.elsewhere_port = sockets[-1].getsockname()[1]
+        self._server = _Server(front(world, [opened.getsockname()[1] for opened in sockets]))
         self._server.start(sockets)
         # A notebook that runs `hub = sandbox.start()` again drops the first one, which then ends by itself.
-        self._stop = weakref.finalize(self, self._server.stop)
+        self._stop = weakref.finalize(self, _end, self._server, refusing)
 
     @property
     def account(self) -> Account:
         return self._world.account
+
+    @property
+    def settings_url(self) -> str:
+        """The page "Access Tokens", for a browser on this machine."""
+        return f"{self.url}{TOKENS}"
 
     @property
     def clock(self) -> Clock:
@@ -82,12 +93,54 @@ class Sandbox:
         """Empty `requests`."""
         self._world.recorder.forget()
 
-    def fail_next(self, status: int, *, times: int = 1, retry_after: int | None = None, on: Side | None = None) -> None:
-        """Let the next `times` requests fail with `status` (400 to 599), on both sides or only on "hub" or "router".
+    @property
+    def faults(self) -> Faults:
+        """What is planned to go wrong (`pending`), what was used, and `clear()`."""
+        return self._world.faults
 
-        retry_after: seconds to announce. The Hub's own 429 carries RateLimit, not Retry-After; here you may have both.
+    def fail_next(
+        self,
+        fault: Fault | int | str,
+        *,
+        times: int = 1,
+        on: Side | None = None,
+        client: str | None = None,
+        body: Body = "usual",
+        retry_after: float | str | DateIn | None = None,
+        rate_limit: tuple[int, int] | None = None,
+    ) -> None:
+        """Let the next `times` requests fail: with a status (400 to 599), or with a fault of `sandbox.faults`.
+
+        on: "hub" or "router", None for both. client: name or id of the token that the requests carry, None for anybody.
+        body, retry_after, rate_limit: of a status, see `faults.Status`. Raises ValueError for what cannot be.
         """
-        self._world.faults.plan(Fault(status, times, retry_after, on))
+        options = {"body": body, "retry_after": retry_after, "rate_limit": rate_limit}
+        given = {name: value for name, value in options.items() if value not in (None, "usual")}
+        failing = read_fault({"fault": "Status", "status": fault, **given} if isinstance(fault, int) else fault)
+        if given and not isinstance(fault, int):
+            raise ValueError(f"{', '.join(given)}: only with a status, such as Status(503, retry_after=2)")
+        if isinstance(failing, Pass) or times < 1:
+            raise ValueError(f"{failing} {times} times is no failure; to let requests pass, use script([200, ...])")
+        self._plan([failing] * times, on, client)
+
+    def script(
+        self, outcomes: Sequence[Fault | int | str], *, on: Side | None = None, client: str | None = None
+    ) -> None:
+        """Plan one outcome for each of the next requests, after what is planned already: [429, faults.Reset(), 200].
+
+        200 is the ordinary answer. on, client: as in `fail_next`. Raises ValueError with the number of the bad entry.
+        """
+        self._plan(read_script(outcomes), on, client)
+
+    def release(self, within_seconds: float = 5) -> int:
+        """Let all answers go that `faults.Hang` and `faults.Stall` hold back, and say how many there were.
+
+        If there is none yet, wait for the first, in real time.
+        """
+        return self._server.run_coroutine(self._world.wire.gate.open(within_seconds))
+
+    def _plan(self, faults: list[Fault], on: Side | None, client: str | None) -> None:
+        self._world.plan_faults(faults, on, client)
 
     def stop(self) -> None:
         """Close all sockets and connections. Calling it twice is harmless."""
@@ -136,42 +189,42 @@ def _issue_tokens(world: World) -> None:
     world.tokens.revoke(world.tokens.values()["revoked"])
 
 
-def _app(world: World, sockets: list[socket.socket]) -> ASGIApp:
-    """One application for all three sockets; the port a request came in on says which part is meant."""
-    parts: list[ASGIApp] = [hub_app(world), router_app(world), cdn_app(world)]
-    by_port = dict(zip((s.getsockname()[1] for s in sockets), parts, strict=True))
-
-    async def choose(scope: Scope, receive: Receive, send: Send) -> None:
-        await by_port[scope["server"][1]](scope, receive, send)
-
-    # A web page elsewhere may point its own host name at 127.0.0.1; only these names are answered.
-    return world.recorder.around(TrustedHostMiddleware(choose, allowed_hosts=[LOOPBACK, "localhost"]))
-
-
 def _open_sockets(port: int | None) -> list[socket.socket]:
-    """Sockets of Hub, router and file store. With a port for the Hub, the router takes the next one if it is free."""
+    """Hub, router, file store, elsewhere. With a port for the Hub, the router takes the next one if it is free."""
     hub = open_socket(port or 0)
     try:
         router = open_socket(port + 1 if port else 0)
     except (PortInUse, OverflowError):
         router = open_socket(0)
-    return [hub, router, open_socket(0)]
+    return [hub, router, open_socket(0), open_socket(0)]
 
 
-def open_socket(port: int) -> socket.socket:
+def open_socket(port: int, listening: bool = True) -> socket.socket:
+    """A loopback socket; port 0 means a free one. Raises PortInUse."""
     # The protocol is named because asyncio sets TCP_NODELAY only then; without it each POST takes 40 ms more.
     opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        if os.name == "posix":  # elsewhere this option would let two servers share the port
+        # Elsewhere this option would let two servers share the port; on Linux, two sockets that do not listen.
+        if os.name == "posix" and listening:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind((LOOPBACK, port))
-        opened.listen(128)
+        if listening:
+            opened.listen(128)
     except OSError as error:
         opened.close()
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
             raise PortInUse(port) from None
         raise
     return opened
+
+
+def _url(opened: socket.socket) -> str:
+    return f"http://{LOOPBACK}:{opened.getsockname()[1]}"
+
+
+def _end(server: "_Server", refusing: socket.socket) -> None:
+    server.stop()
+    refusing.close()
 
 
 class _Server(uvicorn.Server):
@@ -182,7 +235,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="asyncio",
-                http="h11",
+                http=Protocol,
                 ws="none",
                 lifespan="off",
                 access_log=False,
@@ -207,6 +260,10 @@ class _Server(uvicorn.Server):
         self._loop.call_soon_threadsafe(self._ending.set)
         if self._thread is not threading.current_thread():  # the garbage collector may call from any thread
             self._thread.join(timeout=10)
+
+    def run_coroutine(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Run `coroutine` beside the requests, and wait for its result."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()

@@ -3,23 +3,30 @@
 import base64
 import binascii
 from dataclasses import dataclass, field
+from typing import get_args
 
 from starlette.requests import Request
 
+from course.masking import mask
 from course.sandbox.account import Account
 from course.sandbox.answers import Model, Script, load_models
 from course.sandbox.clock import Clock
-from course.sandbox.faults import Faults
-from course.sandbox.limits import RateLimits
+from course.sandbox.faults import Fault, Side
+from course.sandbox.limits import RateLimits, Usage, bucket_of
 from course.sandbox.permissions import INVALID_CREDENTIALS, Refusal
+from course.sandbox.plan import Faults
 from course.sandbox.record import Recorder
 from course.sandbox.repositories import Repository, load_repositories
 from course.sandbox.tokens import Token, TokenStore
+from course.sandbox.wire import Wire
 
 
 @dataclass
 class World:
-    """The state of one sandbox. cdn_url: where large files are downloaded from, known once the sockets are open."""
+    """The state of one sandbox. Known once the sockets are open:
+
+    cdn_url: where large files are downloaded from. elsewhere_port: of the origin that redirects lead to.
+    """
 
     account: Account
     clock: Clock = field(default_factory=Clock)
@@ -28,11 +35,13 @@ class World:
     script: Script = field(default_factory=Script)
     faults: Faults = field(default_factory=Faults)
     cdn_url: str = ""
+    elsewhere_port: int = 0
 
     def __post_init__(self) -> None:
         self.tokens = TokenStore(self.clock)
         self.limits = RateLimits(self.clock)
         self.recorder = Recorder(self.clock)
+        self.wire = Wire(self.clock)
 
     def identify(self, request: Request) -> Token | Refusal | None:
         """Who calls: a token, None for nobody, or the refusal of credentials that are not good.
@@ -43,8 +52,38 @@ class World:
         header = request.headers.get("authorization")
         if not header:
             return None
-        token = self.tokens.find(_credentials(header))
+        token = self.tokens.use(_credentials(header))
         return Refusal(401, INVALID_CREDENTIALS) if token is None else token
+
+    def count(self, request: Request, is_user: bool) -> Usage:
+        """Count a request for the rate limits. All that the user does shares a count; others are told by address."""
+        bucket = bucket_of(request.url.path)
+        if is_user:
+            return self.limits.count(f"user {self.account.name}", self.account.plan, bucket)
+        return self.limits.count(f"ip {address_of(request)}", "anonymous", bucket)
+
+    def plan_faults(self, faults: list[Fault], on: Side | None, client: str | None) -> None:
+        """Plan `faults`. Raises ValueError for a side or a client that does not exist, as it would wait for ever."""
+        if on not in (None, *get_args(Side)):
+            raise ValueError(f"on is {on!r}; choose one of {', '.join(get_args(Side))}, or leave it out for both")
+        self.faults.plan(faults, on, None if client is None else self._known_client(client))
+
+    def client_name(self, request: Request) -> str | None:
+        """The name of the token a request carries, good or not any more, else its id; None for anybody without one."""
+        sent = _credentials(request.headers.get("authorization", ""))
+        return next((token.name or token.id for token in self.tokens.all() if token.value == sent), None)
+
+    def _known_client(self, client: str) -> str:
+        try:
+            token = self.tokens[client]
+        except KeyError:
+            known = ", ".join(token.name or token.id for token in self.tokens.all())
+            raise ValueError(f"no token is called {mask(client)!r}; a client is one of {known}") from None
+        return token.name or token.id
+
+
+def address_of(request: Request) -> str:
+    return request.client.host if request.client else "unknown"
 
 
 def _credentials(header: str) -> str:

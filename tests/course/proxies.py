@@ -11,7 +11,8 @@ import uvicorn
 
 from course.definitions import execute, lesson_definitions, new_namespace
 from course.exercises import find_lesson
-from course.sandbox.server import LOOPBACK, open_socket
+from course.sandbox.front import LOOPBACK
+from course.sandbox.server import open_socket
 
 TOKEN = "hf_" + "CaNaRy" * 5 + "wxyz"  # put together here, so that no file holds the shape of a token
 QUESTION = {"model": "openai/gpt-oss-20b", "messages": [{"role": "user", "content": "What is a token?"}]}

@@ -1,7 +1,6 @@
 """Lesson 01 in JupyterLab, in a real browser: untouched, wrong, right."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 
@@ -11,16 +10,12 @@ from playwright.sync_api import Page, expect, sync_playwright
 from course import lab
 from course.exercises import ROOT, find_exercise, find_lesson
 from course.notebooks import blank_notebook, dumps
+from tests.course.browser import NEEDS_CHROMIUM, launch
 from tests.course.jupyter import DEADLINE_SECONDS, TOKEN, wait_for_status
 
 STEM = "01_account_setup"
 WRONG = "def token_problem(text):\n    return text  # too simple"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-expect.set_options(timeout=60_000)  # a busy machine is slow, not wrong
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
-    pytest.mark.enable_socket,
-]
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +41,7 @@ def jupyterlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def page(jupyterlab: str) -> Iterator[Page]:
     with sync_playwright() as playwright:
-        quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=quiet)
+        browser = launch(playwright)
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.set_default_timeout(60_000)
         page.goto(jupyterlab)

@@ -82,6 +82,24 @@ def test_an_assertion_of_the_learners_own_is_told_like_any_error(learners_folder
     assert told.startswith("Seen:  your code stopped with AssertionError")
 
 
+@pytest.mark.parametrize(
+    ("code", "seen"),
+    [
+        ("def audit(tokens, uses, today):\n    return [None]", "has no attribute 'token'"),
+        ("def audit(tokens):\n    return []", "audit() takes 1 positional argument"),
+    ],
+    ids=["what it returned", "what it takes"],
+)
+def test_an_error_in_no_line_of_the_learner_is_told_as_one_of_types(
+    learners_folder: Path, code: str, seen: str
+) -> None:
+    told = message(learners_folder, code, "02-5")
+
+    assert told.startswith("Seen:  what audit takes or returned is not what its text promises: ")
+    assert seen in told
+    assert "your code stopped" not in told
+
+
 def test_input_in_an_answer_waits_for_nobody(learners_folder: Path) -> None:
     with no_input():
         told = message(learners_folder, "def token_problem(text):\n    return input()", "01-1")
@@ -110,7 +128,7 @@ def test_an_exercise_without_a_check_is_a_defect_and_not_right(learners_folder: 
     unchecked = dataclasses.replace(find_exercise("01-1"), id="01-9")
 
     with pytest.raises(LessonError, match="test_01_9_"):
-        run_checks([unchecked], lambda exercise, alone=False: {})
+        run_checks([unchecked], lambda exercise, alone=False: {exercise.name: print})
 
 
 def test_only_the_first_problem_is_told(learners_folder: Path) -> None:
@@ -192,3 +210,9 @@ def test_credentials_of_any_scheme_are_masked_in_headers() -> None:
     shown = mask_headers({"Authorization": "Digest username=x", "X-Api-Key": "k", "Accept": "text/html"})
 
     assert shown == {"Authorization": "Digest ***", "X-Api-Key": "***", "Accept": "text/html"}
+
+
+def test_a_cookie_is_hidden_whole() -> None:
+    shown = mask_headers({"Cookie": "seen=a; session=b", "Set-Cookie": "session=b; HttpOnly"})
+
+    assert shown == {"Cookie": "***", "Set-Cookie": "***"}

@@ -276,11 +276,12 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 def nbval(notebook: Path, folder: Path, mode: str) -> subprocess.CompletedProcess[str]:
-    # In a process of its own: nbval's import takes longer than most test files here run.
+    # In a process of its own, which must not build the grammar either (tests/conftest.py).
+    start = "import sys; sys.modules['rfc3987_syntax'] = None; import pytest; sys.exit(pytest.main(sys.argv[1:]))"
     shutil.copy(notebook, folder)
     (folder / "same.ini").write_text(f"[port]\nregex: {PORT.pattern}\nreplace: 127.0.0.1:8000\n", encoding="utf-8")
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "nbval.plugin", mode, "--nbval-current-env", "--nbval-cell-timeout=60",
+        [sys.executable, "-c", start, "-p", "nbval.plugin", mode, "--nbval-current-env", "--nbval-cell-timeout=60",
          "--nbval-sanitize-with", "same.ini",
          "-p", "no:randomly", "-p", "no:xdist", "-p", "no:cacheprovider", "-c", os.devnull, "-q", notebook.name],
         cwd=folder, env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)},

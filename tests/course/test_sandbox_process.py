@@ -44,6 +44,7 @@ def test_a_served_sandbox_says_where_it_is_in_one_line_and_ends_quietly(ending: 
     assert {"read", "write", "fine_grained", "no_inference", "revoked", "pending"} <= set(ready["tokens"])
     assert ready["router"].startswith("http://127.0.0.1:")
     assert answer.json()["name"] == "learner"
+    assert ready["settings"] == f"{ready['hub']}/settings/tokens"
     assert (rest, complaints, process.returncode) == ("", "", 0)
 
 
@@ -56,6 +57,7 @@ def test_a_served_sandbox_tells_people_how_to_use_it() -> None:
         process.communicate(timeout=10)
 
     assert "HF_ENDPOINT=http://127.0.0.1:" in "".join(lines)
+    assert any("http://127.0.0.1:" in line and "/settings/tokens" in line for line in lines)
 
 
 def test_a_busy_port_is_named_with_the_next_step() -> None:
@@ -108,7 +110,8 @@ def test_names_other_than_loopback_are_refused() -> None:
 
 
 def test_starting_needs_no_large_library() -> None:
-    code = "import sys; from course import sandbox; sandbox.start().stop(); print({*sys.modules} & {'torch', 'openai'})"
+    start = "import sys; from course import sandbox; sandbox.start().stop()"
+    code = f"{start}; print({{*sys.modules}} & {{'torch', 'openai', 'jinja2'}})"
     env = os.environ | {"PYTHONPATH": str(ROOT)}
 
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)

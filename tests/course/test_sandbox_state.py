@@ -127,7 +127,7 @@ def test_every_answer_of_the_hub_counts_down_its_bucket(hub: sandbox.Sandbox) ->
     hub.clock.freeze()
     answers = [whoami(hub, hub.tokens["read"]) for _ in range(2)]
     download = requests.head(f"{hub.url}/sandbox/haiku/resolve/main/README.md", timeout=5)
-    page = requests.get(f"{hub.url}/settings", timeout=5)
+    page = requests.get(f"{hub.url}/login", timeout=5)
 
     assert [answer.headers["RateLimit"] for answer in answers] == ['"api";r=999;t=300', '"api";r=998;t=300']
     assert answers[0].headers["RateLimit-Policy"] == '"fixed window";"api";q=1000;w=300'
@@ -218,3 +218,46 @@ def test_a_store_issues_a_new_value_each_time() -> None:
     values = {store.issue("proxy", "fineGrained").value for _ in range(3)}
 
     assert len(values) == 3
+
+
+def test_a_token_made_on_the_page_is_known_by_its_id_alone() -> None:
+    store = TokenStore(Clock())
+    made = [store.issue(None, "read", display_name="my notebook") for _ in range(2)]
+
+    store.refresh(made[0].id)
+    store.delete(made[1].id)
+
+    assert store.values() == {}
+    assert [token.id for token in store.all()] == [made[0].id]
+    assert store.find(made[0].value) is None
+    with pytest.raises(KeyError, match=made[1].id):
+        store.delete(made[1].id)
+
+
+def test_a_token_made_on_the_page_has_a_value_that_nobody_can_foretell() -> None:
+    values = {TokenStore(Clock()).issue(None, "read", display_name="same").value for _ in range(2)}
+
+    assert len(values) == 2
+    assert all(TOKEN_SHAPE.fullmatch(value) for value in values)
+
+
+def test_the_last_use_of_a_token_is_remembered(hub: sandbox.Sandbox) -> None:
+    hub.clock.freeze()
+    hub.clock.advance(60)
+
+    whoami(hub, hub.tokens["read"])
+
+    assert hub.token_store["read"].last_used_at == hub.clock.start + 60
+    assert hub.token_store["write"].last_used_at is None
+    assert hub.token_store.refresh("read").last_used_at is None, "nobody has used the new value yet"
+
+
+def test_what_an_organisation_revoked_stays_revoked() -> None:
+    store = TokenStore(Clock())
+    store.issue("proxy", "fineGrained")
+    store.decide("proxy", "denied")
+    store.decide("proxy", "approved")
+    store.decide("proxy", "revoked")
+
+    with pytest.raises(ValueError, match="create another token"):
+        store.decide("proxy", "approved")
