@@ -7,7 +7,7 @@ COURSE = .venv/bin/python -m course
 READY = .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test check watch hint solution reset sandbox protect doctor build lint format bench faults lock clean
+.PHONY: help lab test check watch hint solution reset sandbox proxy protect doctor build lint format bench faults lock clean
 MAKEFLAGS += --no-print-directory
 # Some machines set this; every start would then compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -38,6 +38,9 @@ reset: $(READY)  ## Start afresh: EX=01-2 or NB=01; keeps a backup, UNDO=1 bring
 
 sandbox: $(READY)  ## Serve Hugging Face in a box on this machine, until Ctrl-C (PORT=8000)
 	@$(COURSE) sandbox --port $(PORT)
+
+proxy: $(READY)  ## Serve the proxy of lesson 05 in front of a sandbox, yours where it is right (PORT=8000)
+	@$(COURSE) proxy --port $(PORT)
 
 protect: $(READY)  ## Let git refuse commits that hold a token; UNDO=1 ends that
 	@$(COURSE) protect $(if $(UNDO),--undo)

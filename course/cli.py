@@ -133,6 +133,19 @@ def sandbox(
 
 
 @app.command()
+def proxy(
+    port: Annotated[int | None, typer.Option(help="A free one if 0 or not given.", min=0, max=65535)] = None,
+    static: Annotated[Path | None, typer.Option(help="A folder with a page to serve.", file_okay=False)] = None,
+    notebooks: Folder = NOTEBOOKS,
+) -> None:
+    """Serve the proxy of lesson 05, yours where it is right, in front of a sandbox. Ctrl+C ends it."""
+    from course.proxy import serve
+
+    _require_folder(notebooks, list(find_lesson("05").exercises))
+    serve(port, notebooks.resolve(), static)
+
+
+@app.command()
 def protect(undo: Annotated[bool, typer.Option("--undo", help="Remove the hook.")] = False) -> None:
     """Let git refuse commits that hold a token (a pre-commit hook in this clone)."""
     from course import protect as hook

@@ -192,9 +192,9 @@ def _kept(statements: Iterable[ast.stmt]) -> set[ast.stmt]:
 
 
 @lru_cache(maxsize=2000)
-def _reads(statement: ast.stmt) -> set[str]:
+def _reads(statement: ast.stmt) -> frozenset[str]:
     """The names that `statement` looks up in its module: a parameter or local of the same name is none."""
-    return set(_module_names(symtable.symtable(ast.unparse(statement), "cell", "exec"), is_module=True))
+    return frozenset(_module_names(symtable.symtable(ast.unparse(statement), "cell", "exec"), is_module=True))
 
 
 def _module_names(table: symtable.SymbolTable, is_module: bool = False) -> Iterator[str]:

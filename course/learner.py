@@ -1,10 +1,12 @@
 """A learner's names for testing one exercise: from a notebook file, or from a running kernel."""
 
 import ast
+import inspect
 import linecache
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from course.checks import ENDLESS, UNREADABLE, Source, Unfinished, Verdict, todo
@@ -42,8 +44,13 @@ def from_notebooks(folder: Path) -> Source:
         except UnreadableNotebook as error:
             raise Unfinished(Verdict(exercise.id, "wrong", UNREADABLE, str(error))) from None
         _refuse_unfinished(exercise, theirs)
+        others = [other.name for other in find_lesson(exercise.lesson).exercises if other.id != exercise.id]
+        lent = [name for name in others if _is_lent(theirs.defining(name))]
+        if alone and lent == others:
+            return {}
+        ours = _solved(exercise)  # outside of the limit: what a lesson imports may take seconds the first time
         try:
-            return limited(lambda: _overlay(exercise, theirs, alone))
+            return limited(lambda: _overlay(exercise, theirs, others if alone else lent, ours))
         except TimeLimit as error:
             message = f"Seen:  the notebook's own definitions were {error}\nDue:   they are made at once"
             raise Unfinished(Verdict(exercise.id, "wrong", ENDLESS, message)) from None
@@ -94,16 +101,20 @@ def _refuse_unfinished(exercise: Exercise, theirs: Definitions) -> None:
         raise Unfinished(todo(exercise))
 
 
-def _overlay(exercise: Exercise, theirs: Definitions, alone: bool) -> dict[str, Any]:
-    lesson = find_lesson(exercise.lesson)
-    others = [other.name for other in lesson.exercises if other.id != exercise.id]
-    unfinished = [name for name in others if (node := theirs.defining(name)) is None or any(map(is_stub, bodies(node)))]
-    if alone and unfinished == others:
-        return {}
+def _is_lent(node: Definition | None) -> bool:
+    return node is None or any(map(is_stub, bodies(node)))
+
+
+def _solved(exercise: Exercise) -> dict[str, Any]:
+    """The names of the lesson, solved, without that of `exercise`."""
     namespace = new_namespace(f"lesson_{exercise.lesson}")
-    execute(lesson_definitions(lesson), namespace)
+    execute(lesson_definitions(find_lesson(exercise.lesson)), namespace)
     namespace.pop(exercise.name)
-    failed = execute(theirs, namespace, without=others if alone else unfinished)
+    return namespace
+
+
+def _overlay(exercise: Exercise, theirs: Definitions, lent: list[str], namespace: dict[str, Any]) -> dict[str, Any]:
+    failed = execute(theirs, namespace, without=lent)
     if exercise.name not in namespace:
         reason = failed.get(exercise.name, "its definition was not run")
         message = f"Seen:  {exercise.name} could not be defined: {reason}\nDue:   its cell runs without an error"
@@ -144,6 +155,8 @@ def _is_open(value: Any, name: str, how_many: Callable[[Iterable[bool]], bool]) 
 
 def _node(value: Any, name: str) -> Definition | None:
     members = vars(value).values() if isinstance(value, type) else [value]
-    code = next((member.__code__ for member in members if hasattr(member, "__code__")), None)
-    source = "".join(linecache.getlines(code.co_filename)) if code else ""
-    return definitions([source], "kernel").defining(name)
+    # Below a decorator (classmethod, a validator of pydantic, contextmanager) stands the function that a cell defines.
+    functions = (inspect.unwrap(getattr(member, "__func__", member)) for member in members)
+    files = dict.fromkeys(f.__code__.co_filename for f in functions if isinstance(f, FunctionType))
+    found = (definitions(["".join(linecache.getlines(file))], "kernel").defining(name) for file in files)
+    return next((node for node in found if node), None)

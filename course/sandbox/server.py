@@ -49,7 +49,7 @@ class Sandbox:
 
     def __init__(self, world: World, port: int | None) -> None:
         self._world = world
-        sockets, refusing = _open_sockets(port), _open_socket(0, listening=False)
+        sockets, refusing = _open_sockets(port), open_socket(0, listening=False)
         self.url, self.router, world.cdn_url, _ = map(_url, sockets)
         self.refused_url = _url(refusing)
         world.elsewhere_port = sockets[-1].getsockname()[1]
@@ -191,15 +191,16 @@ def _issue_tokens(world: World) -> None:
 
 def _open_sockets(port: int | None) -> list[socket.socket]:
     """Hub, router, file store, elsewhere. With a port for the Hub, the router takes the next one if it is free."""
-    hub = _open_socket(port or 0)
+    hub = open_socket(port or 0)
     try:
-        router = _open_socket(port + 1 if port else 0)
+        router = open_socket(port + 1 if port else 0)
     except (PortInUse, OverflowError):
-        router = _open_socket(0)
-    return [hub, router, _open_socket(0), _open_socket(0)]
+        router = open_socket(0)
+    return [hub, router, open_socket(0), open_socket(0)]
 
 
-def _open_socket(port: int, listening: bool = True) -> socket.socket:
+def open_socket(port: int, listening: bool = True) -> socket.socket:
+    """A loopback socket; port 0 means a free one. Raises PortInUse."""
     # The protocol is named because asyncio sets TCP_NODELAY only then; without it each POST takes 40 ms more.
     opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:

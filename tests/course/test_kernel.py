@@ -119,3 +119,15 @@ def test_a_right_answer_that_uses_a_wrong_one_is_told_so(kernel: dict[str, Any])
     told = repr(notebook.check("01-3"))
 
     assert "who_am_i is right by itself" in told
+
+
+def test_a_class_whose_methods_are_decorated_is_known_as_a_stub(kernel: dict[str, Any]) -> None:
+    """Settings of lesson 05 has class methods and validators alone; what it lacks is lent to the others."""
+    lesson = find_lesson("05")
+    execute(lesson_definitions(lesson), kernel)
+    for exercise in lesson.exercises:
+        run_cell(exercise.stub, kernel)
+    run_cell(find_exercise("05-2").source, kernel)
+
+    assert repr(notebook.check("05-1")).startswith("· 05-1 todo")
+    assert repr(notebook.check("05-2")).startswith("✓ 05-2 right")

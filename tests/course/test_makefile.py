@@ -53,6 +53,7 @@ COMMANDS = [
     pytest.param(["reset", "NB=01"], "reset --nb 01", id="reset one notebook"),
     pytest.param(["reset", "UNDO=1"], "reset --undo", id="take a reset back"),
     pytest.param(["sandbox", "PORT=8000"], "sandbox --port 8000", id="sandbox"),
+    pytest.param(["proxy", "PORT=8000"], "proxy --port 8000", id="proxy"),
     *(pytest.param([name], name, id=name) for name in ("lab", "test", "watch", "doctor", "build", "lint", "bench")),
 ]
 

@@ -1,0 +1,72 @@
+"""The proxy of lesson 05, our solution of it, for the tests that speak to it from outside."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import uvicorn
+
+from course.definitions import execute, lesson_definitions, new_namespace
+from course.exercises import find_lesson
+from course.sandbox.front import LOOPBACK
+from course.sandbox.server import open_socket
+
+TOKEN = "hf_" + "CaNaRy" * 5 + "wxyz"  # put together here, so that no file holds the shape of a token
+QUESTION = {"model": "openai/gpt-oss-20b", "messages": [{"role": "user", "content": "What is a token?"}]}
+
+
+@cache
+def solution() -> SimpleNamespace:
+    """The names of the lesson, solved."""
+    names = new_namespace("solved_proxy")
+    execute(lesson_definitions(find_lesson("05")), names)
+    return SimpleNamespace(**names)
+
+
+def settings(**given: Any) -> Any:
+    return solution().Settings(hf_token=given.pop("hf_token", TOKEN), **given)
+
+
+@asynccontextmanager
+async def served(app: Any) -> AsyncIterator[int]:
+    """`app` behind a real uvicorn, in this loop; the port it listens on."""
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
+    opened = open_socket(0)
+    running = asyncio.create_task(server._serve(sockets=[opened]))  # `serve` would take over the signals
+    try:
+        while not server.started:
+            await asyncio.sleep(0)
+        yield opened.getsockname()[1]
+    finally:
+        server.should_exit = server.force_exit = True
+        await running
+
+
+class RawUpstream:
+    """An upstream of bare sockets: only these see that the other end hangs up. say: what is sent after the request."""
+
+    def __init__(self, say: bytes = b"") -> None:
+        self._say = say
+        self.asked, self.hung_up = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(self._say)
+        self.asked.set()
+        while await reader.read(65536):
+            pass
+        self.hung_up.set()
+        writer.close()
+
+
+@asynccontextmanager
+async def listening(upstream: Callable[..., Awaitable[None]]) -> AsyncIterator[str]:
+    """The address of a server of bare sockets."""
+    server = await asyncio.start_server(upstream, LOOPBACK, 0)
+    try:
+        yield f"http://{LOOPBACK}:{server.sockets[0].getsockname()[1]}/v1"
+    finally:
+        server.close()

@@ -1,0 +1,121 @@
+"""Whoever leaves the proxy of lesson 05 ends the call upstream, in all three windows. Proven with bare sockets."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from tests.course.proxies import QUESTION, RawUpstream, listening, served, settings, solution
+
+HEADERS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+EVENT = b'data: {"choices": [{"index": 0, "delta": {"content": "Well"}}]}\n\n'
+ONE_EVENT = HEADERS + f"{len(EVENT):x}\r\n".encode() + EVENT + b"\r\n"
+
+WINDOWS = {
+    "before the headers of a stream": (True, b"", b""),
+    "in the middle of a stream": (True, ONE_EVENT, b"Well"),
+    "while a plain answer is made": (False, b"", b""),
+}
+
+
+async def seconds_until_the_upstream_sees_it(app: Any, upstream: RawUpstream, stream: bool, wait_for: bytes) -> float:
+    """Ask, wait until the client has got `wait_for`, hang up. The time until the upstream notices; inf without end."""
+    body = json.dumps(QUESTION | {"stream": stream}).encode()
+    head = (
+        f"POST /api/chat HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    async with served(app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head.encode() + body)
+        await asyncio.wait_for(upstream.asked.wait(), 5)
+        if wait_for:
+            await asyncio.wait_for(reader.readuntil(wait_for), 5)
+        left_at = asyncio.get_running_loop().time()
+        writer.transport.abort()
+        try:
+            await asyncio.wait_for(upstream.hung_up.wait(), 0.5)
+        except TimeoutError:
+            return float("inf")
+        return asyncio.get_running_loop().time() - left_at
+
+
+@pytest.mark.parametrize(("stream", "say", "wait_for"), WINDOWS.values(), ids=WINDOWS)
+def test_the_upstream_sees_within_100_ms_that_the_client_left(stream: bool, say: bytes, wait_for: bytes) -> None:
+    async def once() -> float:
+        upstream = RawUpstream(say)
+        async with listening(upstream) as url:
+            app = solution().create_app(settings(upstream_url=url))
+            return await seconds_until_the_upstream_sees_it(app, upstream, stream, wait_for)
+
+    # The fastest of three: other work on this machine may delay one.
+    assert min(asyncio.run(once()) for _ in range(3)) < 0.1
+
+
+def test_without_the_race_a_plain_call_goes_on() -> None:
+    """What the lesson says about Starlette; if this fails, it has learnt to do it, and the lesson should say so."""
+
+    async def once() -> float:
+        upstream = RawUpstream()
+        async with listening(upstream) as url, httpx2.AsyncClient() as client:
+            app = FastAPI()
+
+            @app.post("/api/chat")
+            async def chat() -> None:
+                await client.post(url, json=QUESTION, timeout=1)
+
+            return await seconds_until_the_upstream_sees_it(app, upstream, False, b"")
+
+    assert asyncio.run(once()) == float("inf")
+
+
+def test_a_stream_that_never_begins_closes_its_upstream() -> None:
+    """The client is gone before the first event: the generator never runs, so its own `finally` would not, either."""
+    seen: list[str] = []
+
+    async def events() -> AsyncIterator[str]:
+        seen.append("begun")
+        yield ""
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        await asyncio.Event().wait()
+
+    async def leave_at_once() -> None:
+        upstream = AsyncExitStack()
+        upstream.callback(seen.append, "closed")
+        scope = {"type": "http", "asgi": {"spec_version": "2.3"}}
+        await solution().EventStream(events(), upstream)(scope, receive, send)
+
+    asyncio.run(leave_at_once())
+
+    assert seen == ["closed"]
+
+
+class Endless:
+    """An engine that never comes to an end by itself."""
+
+    def pieces(self, messages: list[dict[str, str]], max_tokens: int) -> Iterator[str]:
+        while True:
+            yield "again "
+
+
+def test_a_local_model_is_free_again_when_the_client_leaves() -> None:
+    async def two_visitors() -> list[bool]:
+        async with (
+            served(solution().create_app(settings(), local=Endless)) as port,
+            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=5) as client,
+        ):
+            got = []
+            for _ in range(2):
+                async with client.stream("POST", "/api/chat", json=QUESTION | {"stream": True}) as answer:
+                    got.append(b"again" in await anext(answer.aiter_bytes()))
+            return got
+
+    assert asyncio.run(two_visitors()) == [True, True]

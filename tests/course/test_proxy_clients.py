@@ -1,0 +1,173 @@
+"""The proxy of lesson 05 seen by those who call it: the openai package, a page, the description, a local model."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+from fastapi.testclient import TestClient
+
+from course import sandbox
+from tests.course.proxies import QUESTION, served, settings, solution
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[sandbox.Sandbox]:
+    with sandbox.start() as running:
+        yield running
+
+
+def with_openai(hub: sandbox.Sandbox, call: str) -> object:
+    """What the openai package makes of the proxy: "whole", "stream", or "refused" while the upstream fails."""
+
+    async def talk() -> object:
+        app = solution().create_app(settings(hf_token=hub.tokens["fine_grained"], upstream_url=f"{hub.router}/v1"))
+        async with (
+            served(app) as port,
+            openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0) as client,
+        ):
+            create: Any = client.chat.completions.create
+            if call == "whole":
+                return (await create(**QUESTION)).choices[0].message.content
+            if call == "refused":
+                hub.fail_next(429, retry_after=7, on="router")
+                with pytest.raises(openai.RateLimitError) as caught:
+                    await create(**QUESTION)
+                return caught.value.response.headers["retry-after"]
+            stream = await create(**QUESTION, stream=True)
+            return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+
+    return asyncio.run(talk())
+
+
+def test_the_openai_package_gets_whole_answers_streams_and_errors(hub: sandbox.Sandbox) -> None:
+    whole = with_openai(hub, "whole")
+
+    assert isinstance(whole, str)
+    assert whole.startswith("An access token is")
+    assert with_openai(hub, "stream") == whole
+    assert with_openai(hub, "refused") == "7"
+
+
+def test_the_openai_package_learns_of_a_late_error() -> None:
+    text = 'data: {"choices": [{"index": 0, "delta": {"content": "Well"}}]}\n\n'
+    cut = httpx2.MockTransport(lambda _: httpx2.Response(200, headers={"Content-Type": "text/event-stream"}, text=text))
+
+    async def talk() -> None:
+        async with (
+            served(solution().create_app(settings(), transport=cut)) as port,
+            openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0) as client,
+        ):
+            create: Any = client.chat.completions.create
+            async for _ in await create(**QUESTION, stream=True):
+                pass
+
+    with pytest.raises(openai.APIError, match="cannot be reached"):
+        asyncio.run(talk())
+
+
+def test_the_description_declares_bounds_and_errors() -> None:
+    described = TestClient(solution().create_app(settings(max_tokens=99))).get("/openapi.json").json()
+
+    chat = described["paths"]["/api/chat"]["post"]
+    assert {"413", "422", "429", "502", "503", "504"} <= set(chat["responses"])
+    body = described["components"]["schemas"]["BoundedRequest"]
+    assert body["properties"]["max_tokens"]["maximum"] == 99
+    assert body["additionalProperties"] is False
+
+
+def test_every_refusal_has_one_shape() -> None:
+    """The 413 of Starlette's body limit apart: that is plain text."""
+    with TestClient(solution().create_app(settings())) as visitor:
+        refusals = [visitor.get("/nowhere"), visitor.get("/api/chat"), visitor.post("/api/chat", json={})]
+
+    assert [each.status_code for each in refusals] == [404, 405, 422]
+    assert all("code" in each.json()["error"] for each in refusals)
+
+
+def test_a_page_is_served_beside_the_api(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<h1>Chat</h1>")
+
+    with TestClient(solution().create_app(settings(static_dir=str(tmp_path)))) as visitor:
+        page, api = visitor.get("/"), visitor.get("/healthz")
+
+    assert page.text == "<h1>Chat</h1>"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert api.status_code == 200
+
+
+class Slow:
+    """An engine that waits for `go` before each piece, and notes in which threads it worked."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.threads: set[str] = set()
+
+    def pieces(self, messages: list[dict[str, str]], max_tokens: int) -> Iterator[str]:
+        for piece in ("one", " two"):
+            self.go.wait(5)
+            self.threads.add(threading.current_thread().name)
+            yield piece
+
+
+def test_a_local_model_is_loaded_once_and_leaves_the_server_free() -> None:
+    loaded: list[Slow] = []
+
+    def load() -> Slow:
+        loaded.append(Slow())
+        return loaded[-1]
+
+    async def talk() -> list[httpx2.Response]:
+        async with (
+            served(solution().create_app(settings(), local=load)) as port,
+            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
+        ):
+            asked = [asyncio.create_task(client.post("/api/chat", json=QUESTION)) for _ in range(2)]
+            alive = await client.get("/healthz")
+            loaded[0].go.set()
+            both = await asyncio.gather(*asked)
+            return [alive, *both, await client.post("/api/chat", json=QUESTION | {"stream": True})]
+
+    alive, first, second, streamed = asyncio.run(talk())
+
+    assert alive.status_code == 200
+    assert [each.json()["choices"][0]["message"]["content"] for each in (first, second)] == ["one two", "one two"]
+    assert streamed.text.endswith("data: [DONE]\n\n")
+    assert len(loaded) == 1
+    assert threading.main_thread().name not in loaded[0].threads
+
+
+def test_a_hundred_streams_at_once_are_served_by_one_worker() -> None:
+    """Each stream waits for all the others: they are open together."""
+    everybody = asyncio.Event()
+    arrived = 0
+
+    class Together(httpx2.AsyncByteStream):
+        async def __aiter__(self):  # type: ignore[no-untyped-def]
+            nonlocal arrived
+            arrived += 1
+            if arrived == 100:
+                everybody.set()
+            await everybody.wait()
+            yield b'data: {"choices": []}\n\ndata: [DONE]\n\n'
+
+    theirs = {"Content-Type": "text/event-stream"}
+    upstream = httpx2.MockTransport(lambda _: httpx2.Response(200, headers=theirs, stream=Together()))
+    app = solution().create_app(settings(max_concurrent=100, requests_per_minute=1000), transport=upstream)
+
+    async def ask() -> list[int]:
+        limits = httpx2.Limits(max_connections=100)
+        async with (
+            served(app) as port,
+            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", limits=limits, timeout=30) as client,
+        ):
+            body = QUESTION | {"stream": True}
+            return [
+                a.status_code for a in await asyncio.gather(*[client.post("/api/chat", json=body) for _ in range(100)])
+            ]
+
+    assert asyncio.run(ask()) == 100 * [200]
