@@ -23,8 +23,8 @@ class Answer:
 
     @property
     def names(self) -> list[str]:
-        """The parts of an output that `-z` has parted."""
-        return [name for name in self.text.split("\0") if name]
+        """The parts of an output that `-z` has parted, as Python itself names files: whatever bytes are in a name."""
+        return [name for name in os.fsdecode(self.output).split("\0") if name]
 
 
 class GitFailed(CourseError):
@@ -38,11 +38,13 @@ def git(
     plain: bool = True,
     variables: Mapping[str, str] | None = None,
 ) -> Answer:
-    """Run git in `folder`. Raises GitFailed if it is missing, or ends with another code than those in `accept`.
+    """Run git in `folder`. Raises GitFailed if either is missing, or git ends with another code than those in `accept`.
 
     plain: without anybody's global settings, templates and hooks, so that every machine answers the same.
     variables: of the environment, beside those that are there.
     """
+    if not folder.is_dir():
+        raise GitFailed(f"{folder} is no folder, so git cannot run there. Give it the folder of a repository.")
     options = ["-c", f"core.hooksPath={os.devnull}", "-c", "core.autocrlf=false"] if plain else []
     environment = (_plain_environment() if plain else dict(os.environ)) | dict(variables or {})
     try:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-# Wider than any scanner's pattern on purpose: masking a word too many costs nothing.
+# Wider than any scanner's pattern on purpose: masking a word too many costs nothing. A token begins a word, or follows
+# an escape in a repr ("\\nhf_...") or a terminal's colour; what has its whole shape is one anywhere.
 _SECRETS = re.compile(
     r"""(?ix)
-      (?-i:\b(?:hf_(?!hub_[a-z_]+\b)|api_org_)[A-Za-z0-9._-]{6,})  # user, OAuth, CI and old organisation tokens
+      (?-i:
+        (?: \b | (?<=\\[abfnrtv]) | (?<=[\d;\[]m) | (?=(?:hf|api_org)_[A-Za-z0-9]{34} | hf_(?:oauth|jwt)_[\w.-]{20}) )
+        (?: hf_(?!hub_[a-z_]+\b) | api_org_ ) [A-Za-z0-9._-]{6,}  # user, OAuth, CI and old organisation tokens
+      )
     | (?<=bearer\ )(?![<*])\S+ | (?<=basic\ )(?![<*])\S+        # whatever an Authorization header carries
     | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)           # user and password inside a URL
     """

@@ -3,14 +3,15 @@
 The hook runs `python -m course.protect`, which imports nothing outside the standard library: a commit must not wait.
 """
 
+import codecs
 import json
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from course.errors import CourseError
 from course.git import git
+from course.masking import mask
 from course.token_shapes import cell_text, kinds_in
 
 _MARK = "# Written by `make protect`. `make protect UNDO=1` removes it; `git commit --no-verify` goes past it once."
@@ -32,9 +33,22 @@ class NotProtected(CourseError):
     """The hook was not put in place, or not removed; the text says why and what to do by hand."""
 
 
+# The first bytes of texts that hold zero bytes, as PowerShell writes them. UTF-32 first: it begins as UTF-16 does.
+_BYTE_ORDERS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_SUBMODULE = "160000"
+
+
 @dataclass(frozen=True)
 class Find:
-    """A token in something staged. place: "line 3", "cell 2" counted from 1, or the metadata. The value is not kept."""
+    """A token in something staged. The value is not kept, neither in a path that holds it.
+
+    place: "line 3" or "cell 2", counted from 1, the metadata, or the name of the file.
+    """
 
     path: str
     place: str
@@ -47,8 +61,10 @@ def protect(root: Path) -> str:
     Raises NotProtected, and GitFailed without git or outside a repository.
     """
     hook = _place(root)
-    if hook.exists() and _MARK not in hook.read_text(encoding="utf-8", errors="replace"):
-        raise NotProtected(f"There is already a hook of your own, {hook}, and it stays as it is. {_by_hand()}")
+    if _is_there(hook) and not _is_ours(hook):
+        raise NotProtected(
+            f"There is already a hook with lines of your own, {hook}, and it stays as it is. {_by_hand()}"
+        )
     hook.parent.mkdir(parents=True, exist_ok=True)
     hook.write_text(_HOOK, encoding="utf-8", newline="\n")
     hook.chmod(0o755)
@@ -58,21 +74,29 @@ def protect(root: Path) -> str:
 def unprotect(root: Path) -> str:
     """Remove our hook; return a sentence. Raises NotProtected if the hook is not ours."""
     hook = _place(root)
-    if not hook.exists():
+    if not _is_there(hook):
         return "There was no hook; nothing to undo."
-    if _MARK not in hook.read_text(encoding="utf-8", errors="replace"):
+    if not _is_ours(hook):
         raise NotProtected(f"{hook} is not ours, so it stays. Take the line with `{_COMMAND}` out of it yourself.")
     hook.unlink()
     return "The hook is removed: `git commit` looks for nothing now."
 
 
 def find_staged(root: Path) -> list[Find]:
-    """The tokens in what the next commit would take from the repository at `root`; binary files are passed over.
+    """The tokens in what the next commit would take from the repository at `root`, in contents and names of files.
 
-    Looks at the staged content, whatever the working folder holds by now. Raises GitFailed.
+    Looks at the staged content, whatever the working folder holds by now. Raises GitFailed. Left out: binary files, the
+    message of the commit, the commits inside a submodule, and what lies in the commit that `--amend` replaces.
     """
-    staged = git(root, "diff", "--cached", "--name-only", "-z", "--no-renames", "--diff-filter=AMT", plain=False)
-    return [found for path in staged.names for found in _find(path, _content(root, path))]
+    raw = ("diff", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames", "--diff-filter=AMT")
+    parts = git(root, *raw, plain=False).names
+    finds: list[Find] = []
+    for about, path in zip(parts[::2], parts[1::2], strict=True):
+        _, mode, _, name, _ = about.split(" ")
+        # By its name in git: a path may hold bytes, or begin in a way, that git would take for something else.
+        content = b"" if mode == _SUBMODULE else git(root, "cat-file", "blob", name, plain=False).output
+        finds += _find(path, content)
+    return finds
 
 
 def main() -> int:
@@ -105,18 +129,34 @@ def _by_hand(folder: Path = Path()) -> str:
     return f"Add this line to your own pre-commit hook: {go}.venv/bin/python {_COMMAND} || exit 1"
 
 
-def _content(root: Path, path: str) -> bytes:
-    # A submodule is staged as a commit, which has no content here: git then ends with 128.
-    return git(root, "cat-file", "blob", f":{path}", accept=(0, 128), plain=False).output
+def _is_there(hook: Path) -> bool:
+    return hook.exists() or hook.is_symlink()  # a link to nowhere, too: writing would make its target
 
 
-def _find(path: str, content: bytes) -> Iterator[Find]:
-    if b"\0" in content[:8000]:  # git's own rule for binary files
-        return
-    text = content.decode("utf-8", errors="replace")
-    for place, part in _cells(text) if path.endswith(".ipynb") else _lines(text):
-        for kind in kinds_in(part):
-            yield Find(path, place, kind)
+def _is_ours(hook: Path) -> bool:
+    """Whether `hook` is what we wrote, and nothing more: what somebody has added to it, or linked there, is theirs."""
+    return hook.is_file() and not hook.is_symlink() and hook.read_text(encoding="utf-8", errors="replace") == _HOOK
+
+
+def _find(path: str, content: bytes) -> list[Find]:
+    parts = [("the name of the file", path), *_parts(path, _text(path, content))]
+    shown = mask(path) if kinds_in(path) else path  # masking hides more than tokens, and people have to find the file
+    return [Find(shown, place, kind) for place, part in parts for kind in kinds_in(part)]
+
+
+def _text(path: str, content: bytes) -> str:
+    """`content` as text, "" if it is binary."""
+    encoding = next((name for mark, name in _BYTE_ORDERS.items() if content.startswith(mark)), None)
+    binary = b"\0" in content[:8000]  # git's own rule
+    if binary and encoding is None and not path.endswith(".ipynb"):
+        return ""
+    return content.decode(encoding or "utf-8", errors="replace")
+
+
+def _parts(path: str, text: str) -> list[tuple[str, str]]:
+    cells = _cells(text) if path.endswith(".ipynb") else []
+    # Where no cell holds a token its lines may: in a key, or in a field that no notebook has.
+    return cells if any(kinds_in(part) for _, part in cells) else _lines(text)
 
 
 def _lines(text: str) -> list[tuple[str, str]]:
@@ -128,8 +168,8 @@ def _cells(text: str) -> list[tuple[str, str]]:
         notebook = json.loads(text)
         cells = [(f"cell {number}", cell_text(cell)) for number, cell in enumerate(notebook["cells"], start=1)]
         return [*cells, ("metadata of the notebook", cell_text(notebook.get("metadata")))]  # what widgets hold
-    except (ValueError, KeyError, TypeError, RecursionError):  # half written, or in conflict
-        return _lines(text)
+    except (ValueError, KeyError, TypeError, RecursionError):  # half written, in conflict, or no notebook
+        return []
 
 
 if __name__ == "__main__":

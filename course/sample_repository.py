@@ -3,9 +3,14 @@
 import json
 from pathlib import Path
 
+from course.errors import CourseError
 from course.git import git
 
 _AUTHOR = {"name": "Learner", "email": "learner@course.test"}
+
+
+class NotEmpty(CourseError):
+    """There are files where the sample repository was to be made; nothing was written."""
 
 
 def fake_token(seed: str, prefix: str = "hf_", length: int = 34) -> str:
@@ -14,13 +19,17 @@ def fake_token(seed: str, prefix: str = "hf_", length: int = 34) -> str:
 
 
 def build(folder: Path) -> Path:
-    """Make the repository in `folder`, which must be empty; return it. The same commits on every machine.
+    """Make the repository in `folder`, an empty one; return it. The same commits on every machine.
 
     Planted: a token in .env (where it may be) and in .env.local (which git would take), a value in .env.example, an
     address with a token in README.md, a traceback in explore.ipynb, an OAuth and a CI token in ci.log, and a token that
     only the history of config.py still holds. model.bin is binary.
-    Raises GitFailed.
+    Raises NotEmpty, because a .env or a README.md of somebody would be replaced, and GitFailed.
     """
+    if folder.is_dir() and any(folder.iterdir()):
+        raise NotEmpty(
+            f"{folder} is not empty, and nothing in it is touched. Give build() a new folder: tempfile.mkdtemp()"
+        )
     git(folder, "init", "--quiet", "--template=", "--initial-branch=main")
     for name, value in _AUTHOR.items():
         git(folder, "config", f"user.{name}", value)

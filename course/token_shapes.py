@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 # Without a word border in front: inside the JSON of a notebook the letter of "\n" may stand there.
+# Behind hf_oauth_ and hf_jwt_ stands a JWT, which has capitals (observed, third-party, 2026-09); a name of a file or a
+# function, such as hf_oauth_expiration_minutes.py, has none.
 SHAPES = {
-    "OAuth token": re.compile(r"hf_oauth_[A-Za-z0-9._-]{20,}"),
-    "CI token": re.compile(r"hf_jwt_[A-Za-z0-9._-]{20,}"),
+    "OAuth token": re.compile(r"hf_oauth_(?!(\w)\1{19})(?=[a-z0-9._-]*[A-Z])[A-Za-z0-9._-]{20,}"),
+    "CI token": re.compile(r"hf_jwt_(?!(\w)\1{19})(?=[a-z0-9._-]*[A-Z])[A-Za-z0-9._-]{20,}"),
     "organisation token": re.compile(r"api_org_(?!(\w)\1{33})[A-Za-z0-9]{34}"),
     "user token": re.compile(r"hf_(?!(\w)\1{33})[A-Za-z0-9]{34}"),  # one letter over and over is a placeholder
 }

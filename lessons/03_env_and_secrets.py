@@ -143,10 +143,10 @@ def is_placeholder(value: str) -> bool:
 # - White space around a value does not count. A value with nothing else is missing: look into the next place.
 # - The file is read with python-dotenv, without `${}`. It may be missing; that is like an empty one.
 # - The first value found counts. If `is_placeholder` knows it, raise `NoToken`, whatever the other place holds: somebody set it, and must hear of it. The text
-#   names the place: the word `environment`, or the path of the file.
-# - No value at all, or a file that cannot be read as text: raise `NoToken`. The text names `HF_TOKEN`, the word `environment`, the path, and `.env.example` as
+#   names that place and not the other: the word `environment`, or the path of the file. Any other value is returned.
+# - No value in the two places, and a file that cannot be opened or is no UTF-8 has none: raise `NoToken`. The text names `HF_TOKEN`, the word `environment`, the path, and `.env.example` as
 #   the file to copy.
-# - No error shows a value or a part of it, nor does a chained error: a `UnicodeDecodeError` carries the whole file. Raise with `from None`.
+# - No error shows a value or a part of it, nor does a chained error: a `UnicodeDecodeError` carries the whole file. Raise with `from None`. Nothing is printed.
 # - Nothing is changed: `environ` stays as it was, and so does `os.environ`.
 #
 # Example: `load_token({"HF_TOKEN": " "}, path)` with `HF_TOKEN=abc` in the file → a `Secret` whose `reveal()` is `"abc"`.
@@ -272,12 +272,12 @@ for name, text in ways_to_show(pydantic.SecretStr("open-sesame")).items():
 #
 # Write the class `Secret(value)`. It takes the place of the first version.
 #
-# - `reveal()` returns the value. Nothing else does.
+# - `reveal()` returns the value. Nothing else shows it, no attribute without an underscore and no loop either.
 # - `repr`, `str`, an f-string with any width (`f"{secret:>20}"`), `%s` and a log line show a text such as `Secret(hidden)`.
 # - `vars(secret)` and `json.dumps(secret, default=vars)` show nothing. The given line `__slots__` does that, if the value lives in `_value`.
-# - `pickle.dumps(secret)` raises `TypeError`: a pickle is a file, and a file is shared.
+# - `pickle.dumps(secret)` raises `TypeError`, in every protocol: a pickle is a file, and a file is shared.
 # - Two secrets are equal if their values are. The comparison takes the same time wherever they differ (`hmac.compare_digest`), so that nobody can guess a
-#   value letter by letter. A secret never equals a plain text, and a value may hold any characters.
+#   value letter by letter. A secret never equals a plain text, and a value may hold more than ASCII.
 #
 # Example: `print(Secret("abc"))` → `Secret(hidden)`; `Secret("abc") == "abc"` → `False`.   Check: the cell below, or `make check EX=03-2`.
 
@@ -338,7 +338,7 @@ class Secret:
 # One alternative: pydantic's `SecretStr`, if you know its gaps; or a `dataclass` with `repr=False`, which leaves `vars` and `pickle` open.
 #
 # In production: it is no lock. `secret._value`, a debugger and a memory dump see it, and what `reveal()` returned is a plain text again: call it at the last moment,
-# in the line that sends. Defining `__eq__` alone also makes it unhashable: it cannot be a key of a `dict`, which is as well.
+# in the line that sends. An environment may hold bytes that are no UTF-8: then `.encode()` raises an error that carries the value. Defining `__eq__` alone also makes it unhashable: it cannot be a key of a `dict`, which is as well.
 
 # %%
 check("03-2")
@@ -486,7 +486,7 @@ print(len((repo / ".env").read_text(encoding="utf-8")), "characters of .env were
 # - A secret file is `.env` in `repo`, **whether it exists or not**, and every existing file, in any folder but `.git`, whose name is `.env` or starts with `.env.`, except `.env.example`.
 #   (A folder is no file: some people call their virtual environment `.env`.)
 # - Git is asked with the given `git`: `git(repo, "ls-files", "-z").names` is the list of tracked files; `git(repo, "check-ignore", "-q", name, accept=(0, 1)).code` is 1 if git would take it.
-# - A value should be secret if the variable's name contains a word of `SECRET_WORDS`, and the value is neither empty nor a placeholder.
+# - A value should be secret if the variable's name contains a word of `SECRET_WORDS`, in capitals or not, and the value is neither empty nor a placeholder.
 #
 # Example: the sample repository → `["not ignored: .env.local", "value in .env.example: HF_TOKEN"]`.
 # Check: the cell below, or `make check EX=03-3`.
@@ -614,7 +614,8 @@ for commit, name, line in added_lines(repo):
 # %% [markdown]
 # ### Exercise 03-4: find the tokens   (about 25 lines, 12 minutes)
 #
-# Write `find_tokens(root)`. It returns a sorted list of `Leak`, each once, for all files below the folder `root` (except in `.git`), and for the history if `root/.git` exists.
+# Write `find_tokens(root)`. It returns a sorted list of `Leak`, each once, for all files below the folder `root` (except in `root/.git`), and for the history if
+# `root/.git` exists. (In a second working tree it is a file.)
 #
 # | where | `place` | `commit` |
 # |---|---|---|
@@ -625,7 +626,7 @@ for commit, name, line in added_lines(repo):
 # - `path` is relative to `root`, with `/`. `kind` is a name from `kinds_in`. A `Leak` never holds a value.
 # - A file with a zero byte in its first 8,000 bytes is binary: pass it over.
 # - Of a file bigger than `MAX_BYTES`, read the first `MAX_BYTES` only: a log may be larger than your memory.
-# - Bytes that are no UTF-8 are no reason to stop. A notebook that is no JSON, or has no cells, is read line by line as a text file.
+# - Bytes that are no UTF-8 are no reason to stop. A notebook that is no JSON, or has no list of `cells`, is read line by line as a text file.
 #
 # Example: in the sample repository, `Leak("ci.log", "line 1", "CI token", "")` is one of them.
 # Check: the cell below, or `make check EX=03-4`.
@@ -740,11 +741,12 @@ try_filter("handler")
 # %% [markdown]
 # ### Exercise 03-5: a filter that leaves no token in a log   (about 15 lines, 8 minutes)
 #
-# Write the class `RedactingFilter(*secrets)`, a `logging.Filter` for handlers. `secrets` are `Secret` objects: the configured values, of whatever shape.
+# Write the class `RedactingFilter(*secrets)`, a `logging.Filter` for handlers. `secrets` are `Secret` objects: the configured values, of whatever shape, perhaps none.
 #
 # - `redact(text)` returns `text` with each of these replaced by `***`: every configured value, and everything that `LOOKS_SECRET` matches. The rest stays as it is.
 # - `filter(record)` lets every record through (it returns `True`), and whatever a formatter then writes is redacted: the message with its arguments filled in, the traceback
 #   (`exc_info`) with its chained errors, and the stack (`stack_info`). The traceback is still there, only without the secrets.
+# - A record goes to every handler: another one may have formatted its traceback into `record.exc_text` before, or have such a filter, too.
 # - The same for a formatter that looks at `record.args` or formats `record.exc_info` itself: no secret is left in them.
 #
 # Example: `handler.addFilter(RedactingFilter(token))`; then `log.warning("sent %s", token.reveal())` writes `sent ***`.
@@ -805,7 +807,7 @@ class RedactingFilter(logging.Filter):
 #
 # One alternative: a formatter that redacts its own result. Shorter, but each handler needs it, and one that sends records elsewhere (JSON, an error collector) never asks it.
 #
-# In production: a record may carry further fields (`extra=`), and `print` goes past all of this. A log call with the wrong number of arguments makes `getMessage` fail: decide what your filter does then. And mask
+# In production: a record may carry further fields (`extra=`), and `print` goes past all of this. Where one configured value begins another, replace the longer one first. A log call with the wrong number of arguments makes `getMessage` fail: decide what your filter does then. And mask
 # wider than you search: a word too many costs nothing.
 
 # %%
@@ -865,7 +867,7 @@ class Store(Protocol):
 
 
 class StillInUse(Exception):
-    """The old token was used after the new one was deployed; both still work. The text names the token."""
+    """The old token was used after the new one was deployed; both still work. The text names the old one, no value."""
 
 
 # %% [markdown]
@@ -876,10 +878,10 @@ class StillInUse(Exception):
 # 1. `hub.create()` makes B.
 # 2. `store.write(B)` deploys it.
 # 3. `hub.whoami(...)` verifies its value. Note the time, `hub.now()`.
-# 4. `hub.wait(QUIET_SECONDS)`, then look at `hub.last_used(...)` of A. Was it used at the noted time or later, somebody still holds A: raise `StillInUse`, and delete nothing.
+# 4. `hub.wait(QUIET_SECONDS)`, then look at `hub.last_used(...)` of A. Was it used at the noted time or later, somebody still holds A: raise `StillInUse`, and delete nothing; B stays in the store.
 # 5. `hub.delete(...)` A.
 #
-# Any step may fail. Its error goes on to the caller, and **what the store holds works, whenever it stops**:
+# Any step may fail, before or after it has done its work. Its error goes on to the caller, and **what the store holds works, whenever it stops**:
 #
 # - If 2 or 3 fails, put A back into the store, then delete B, so that no unused token lies around.
 # - If even putting A back fails, delete neither: the store may hold the one or the other.
@@ -1017,8 +1019,8 @@ with needs("03-6"):
 #
 # Write `revoke_leaked(hub_url, token)`, with `token` a `Secret`. It returns nothing.
 #
-# - One request with `requests`, with a time-out, without redirects. The value is in the body alone: not in the address, not in a header.
-# - Any answer but 202, or none, raises `NotRevoked`: the caller must go to the page at once. Nothing secret in the error, and nothing chained (`from None`).
+# - One request with `requests`, with a time-out, without redirects and without a second try. The value is in the body alone: not in the address, not in a header.
+# - Any answer but 202, or none, raises `NotRevoked`: the caller must go to the page at once. Nothing secret in the error, nothing chained (`from None`), nothing printed.
 #
 # Example: `revoke_leaked(hub.url, Secret(hub.tokens["write"]))`.   Check: the cell below, or `make check EX=03-7`.
 

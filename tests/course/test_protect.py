@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from course import cli, protect
 from course.exercises import ROOT
 from course.git import GitFailed, git
-from course.sample_repository import build, fake_token
+from course.sample_repository import NotEmpty, build, fake_token
 from course.token_shapes import SHAPES, cell_text, kinds_in
 
 TOKEN = fake_token("Test")
@@ -70,7 +70,7 @@ def test_clean_work_goes_through(clone: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "place"),
     [
-        ("notes.md", f"first\nHF_TOKEN={TOKEN}\n", "line 2: user token"),
+        ("hf_client.py", f"first\nHF_TOKEN={TOKEN}\n", "line 2: user token"),
         ("ci.log", "minted " + fake_token("Ci", "hf_jwt_", 60), "line 1: CI token"),
         ("work.ipynb", notebook(f'token = "{TOKEN}"'), "cell 2: user token"),
         ("work.ipynb", notebook(output_type="stream", text=["a\n", f"{TOKEN}\n"]), "cell 2: user token"),
@@ -139,6 +139,50 @@ def test_taking_a_token_out_is_allowed_and_no_verify_goes_past(clone: Path) -> N
     assert (past.returncode, ran.returncode) == (0, 0)
 
 
+STRANGE_FILES = {
+    "1:notes.md": TOKEN.encode(),  # git would read :1:notes.md as another version of notes.md
+    "two\nlines and spaces.md": TOKEN.encode(),
+    os.fsdecode(b"caf\xe9.md"): TOKEN.encode(),
+    "powershell.txt": ("\ufeff" + TOKEN).encode("utf-16-le"),
+    "wide.txt": ("\ufeff" + TOKEN).encode("utf-32-be"),
+    "key.ipynb": json.dumps({"cells": [{"source": "", "metadata": {TOKEN: 1}}]}).encode(),
+    "field.ipynb": json.dumps({"cells": [], "metadata": {}, "more": TOKEN}).encode(),
+    "cells.ipynb": json.dumps({"cells": {"one": TOKEN}, "metadata": {}}).encode(),
+    "text.ipynb": json.dumps({"cells": TOKEN}).encode(),
+    "zero.ipynb": b"\0\n" + TOKEN.encode(),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_no_name_and_no_form_of_a_file_hides_a_token(clone: Path) -> None:
+    for name, content in STRANGE_FILES.items():
+        (clone / name).write_bytes(content)
+    (clone / "link").symlink_to(TOKEN)
+    git(clone, "add", "--all")
+    git(clone, "update-index", "--add", "--cacheinfo", f"160000,{40 * '1'},submodule")
+
+    found = {find.path: find.kind for find in protect.find_staged(clone)}
+
+    assert found == dict.fromkeys([*STRANGE_FILES, "link"], "user token")
+
+
+def test_a_token_in_the_name_of_a_file_is_refused_and_not_shown(clone: Path) -> None:
+    protect.protect(clone)
+
+    ran = commit(clone, **{f"{TOKEN} or so__md": "clean"})
+
+    assert ran.returncode == 1
+    assert "hf_*** or so.md, the name of the file: user token" in ran.stderr
+    assert "Fake" not in ran.stdout + ran.stderr
+
+
+def test_a_renamed_file_is_looked_at_again(clone: Path) -> None:
+    commit(clone, notes__md=TOKEN)
+    git(clone, "mv", "notes.md", "other.md")
+
+    assert [find.path for find in protect.find_staged(clone)] == ["other.md"]
+
+
 def test_binary_files_are_passed_over(clone: Path) -> None:
     (clone / "model.bin").write_bytes(b"\0\xff" * 50 + TOKEN.encode())
     git(clone, "add", "model.bin")
@@ -193,6 +237,31 @@ def test_a_hook_of_the_learner_stays_and_they_hear_which_line_to_add(clone: Path
     assert hook.read_text() == "#!/bin/sh\nexit 0\n"
 
 
+def test_what_somebody_added_to_our_hook_stays(clone: Path) -> None:
+    hook = clone / ".git" / "hooks" / "pre-commit"
+    protect.protect(clone)
+    mine = hook.read_text() + "echo mine\n"
+    hook.write_text(mine)
+
+    for call in (protect.protect, protect.unprotect):
+        with pytest.raises(protect.NotProtected):
+            call(clone)
+
+    assert hook.read_text() == mine
+
+
+def test_a_hook_that_is_a_link_to_nowhere_makes_no_file(clone: Path, tmp_path: Path) -> None:
+    hook = clone / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir()
+    hook.symlink_to(tmp_path / "mine")
+
+    for call in (protect.protect, protect.unprotect):
+        with pytest.raises(protect.NotProtected):
+            call(clone)
+
+    assert not (tmp_path / "mine").exists()
+
+
 def test_hooks_kept_elsewhere_are_respected(clone: Path, tmp_path: Path) -> None:
     git(clone, "config", "core.hooksPath", str(tmp_path / "all-my-hooks"))
 
@@ -219,6 +288,20 @@ def test_a_missing_git_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(GitFailed, match="git is not installed"):
         build(tmp_path)
+
+
+def test_a_missing_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(GitFailed, match="is no folder"):
+        git(tmp_path / "none", "status")
+
+
+def test_the_sample_repository_replaces_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("mine")
+
+    with pytest.raises(NotEmpty, match="not empty"):
+        build(tmp_path)
+
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(".env", "mine")]
 
 
 def test_the_sample_repository_is_the_same_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,7 +334,14 @@ def test_each_kind_of_token_is_known_wherever_it_stands() -> None:
         ):
             assert kinds_in(text) == [kind], kind
     assert set(SHAPES) == {"user token", "organisation token", "OAuth token", "CI token"}
-    assert kinds_in("hf_" + 34 * "x") == kinds_in("hf_hub_download(repo_id, filename)") == []
+    for text in (
+        "hf_" + 34 * "x",
+        "hf_oauth_" + 34 * "X",
+        "hf_hub_download(repo_id, filename)",
+        "hf_oauth_expiration_minutes.py",
+        "hf_jwt_validation_of_repositories()",
+    ):
+        assert kinds_in(text) == [], text
 
 
 def test_a_cell_is_read_as_a_person_sees_it() -> None:
