@@ -915,7 +915,8 @@ def test_03_5_a_traceback_is_redacted_and_still_there(lesson: SimpleNamespace) -
 
 def test_03_5_a_stack_is_redacted(lesson: SimpleNamespace) -> None:
     def write(log: logging.Logger) -> None:
-        log.handle(logging.makeLogRecord({"msg": "here", "levelno": 30, "stack_info": f"Stack:\n  call('{TOKEN}')"}))
+        record = log.makeRecord(log.name, 30, "", 0, "here", (), None, sinfo=f"Stack:\n  call('{TOKEN}')")
+        log.handle(record)
 
     text = _logged(lesson, write)[0]
 
