@@ -96,7 +96,8 @@ def needs(exercise_id: str) -> Iterator[None]:
         if not open_id:
             raise
         name = find_exercise(open_id).name
-        print(f"This cell needs exercise {open_id}. Write {name} above, then run this cell again.")
+        also = "" if open_id == exercise_id else f" It needs {exercise_id}, too."
+        print(f"This cell needs exercise {open_id}. Write {name} above, then run this cell again.{also}")
 
 
 def _told(exercise: Exercise, verdict: Verdict) -> tuple[str, str]:

@@ -8,6 +8,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from course.errors import CourseError
 from course.git import git
@@ -47,7 +48,8 @@ _SUBMODULE = "160000"
 class Find:
     """A token in something staged. The value is not kept, neither in a path that holds it.
 
-    place: "line 3" or "cell 2", counted from 1, the metadata, or the name of the file.
+    place: "line 3" or "cell 2", counted from 1, the metadata, or the name of the file. A cell is told with its first
+    line, masked: JupyterLab numbers runs, not cells.
     """
 
     path: str
@@ -68,7 +70,10 @@ def protect(root: Path) -> str:
     hook.parent.mkdir(parents=True, exist_ok=True)
     hook.write_text(_HOOK, encoding="utf-8", newline="\n")
     hook.chmod(0o755)
-    return "Protected: `git commit` now refuses tokens in what you staged. `make protect UNDO=1` ends that."
+    return (
+        f"Protected: `git commit` now refuses tokens in what you staged. The hook: {_shown(hook, root)}. "
+        "`make protect UNDO=1` ends that."
+    )
 
 
 def unprotect(root: Path) -> str:
@@ -124,6 +129,12 @@ def _place(root: Path) -> Path:
     return root / git(root, "rev-parse", "--git-path", "hooks/pre-commit", plain=False).text.rstrip("\n")
 
 
+def _shown(hook: Path, root: Path) -> str:
+    if hook.is_relative_to(root):
+        return hook.relative_to(root).as_posix()
+    return f"{hook}, for all working trees of this repository"
+
+
 def _by_hand(folder: Path = Path()) -> str:
     go = f"cd '{folder.as_posix()}' && " if folder.parts else ""
     return f"Add this line to your own pre-commit hook: {go}.venv/bin/python {_COMMAND} || exit 1"
@@ -166,10 +177,19 @@ def _lines(text: str) -> list[tuple[str, str]]:
 def _cells(text: str) -> list[tuple[str, str]]:
     try:
         notebook = json.loads(text)
-        cells = [(f"cell {number}", cell_text(cell)) for number, cell in enumerate(notebook["cells"], start=1)]
+        cells = [
+            (f"cell {number}{_beginning(cell)}", cell_text(cell))
+            for number, cell in enumerate(notebook["cells"], start=1)
+        ]
         return [*cells, ("metadata of the notebook", cell_text(notebook.get("metadata")))]  # what widgets hold
     except (ValueError, KeyError, TypeError, RecursionError):  # half written, in conflict, or no notebook
         return []
+
+
+def _beginning(cell: Any) -> str:
+    source = cell_text(cell.get("source")) if isinstance(cell, dict) else ""
+    lines = mask(source).strip().splitlines()
+    return f" (texts count, too; it begins {lines[0][:60]!r})" if lines else " (texts count, too; it is empty)"
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@
 # - **find** tokens in files, outputs and git's history, and **refuse** them before a commit;
 # - **replace** a token without a pause, and **revoke** one that leaked.
 #
-# You should know lesson 01, and `git add` and `git commit`. About 75 minutes; after section 5 is a good place for a break. Works offline:
+# You should know lesson 01, and `git add` and `git commit`. About 110 minutes: take a break after section 6. Works offline:
 # all tokens here are made up, and every file lies in a temporary folder.
 
 # %% [markdown]
 # ## 1. Fail fast
 #
-# A program was started on a new machine, where nobody had set `HF_TOKEN`. **Predict, then run:** at which line does it
+# A program was started on a new machine, where nobody had set `HF_TOKEN`. **Predict, then run:** does any line
 # notice, and what does the Hub answer?
 
 # %%
@@ -25,11 +25,12 @@ from course import check, hint, needs, sandbox, solution  # noqa: F401
 hub = sandbox.start()
 environ: dict[str, str] = {}  # the new machine: nothing is set
 token = environ.get("HF_TOKEN")
-answer = requests.get(f"{hub.url}/api/whoami-v2", headers={"Authorization": f"Bearer {token}"}, timeout=10)
+sent = {"Authorization": f"Bearer {token}"}
+answer = requests.get(f"{hub.url}/api/whoami-v2", headers=sent, timeout=10)
 print(answer.status_code, answer.json()["error"])
 
 # %% [markdown]
-# It did not notice. It sent the word *None* as a token, and the Hub took that for a bad one: the message sends you to
+# None does. The program sent the word *None* as a token, and the Hub took that for a bad one: the message sends you to
 # look for a wrong token, where none was set. **Fail fast** means: the first line that needs the token stops, and says
 # what is missing, where it looked, and what to do.
 
@@ -44,8 +45,8 @@ print(answer.status_code, answer.json()["error"])
 # | `.env` | `HF_TOKEN=` and your token, in plain text | **never**: `.gitignore` names it |
 # | `.env.example` | the same names with placeholders, for whoever clones | yes |
 #
-# The package python-dotenv reads such files. The rule that most programs follow: **the environment wins over the file**,
-# so that a server, which has no `.env`, and a test can say something else. **Predict** the two lines:
+# The package python-dotenv reads such files. Both places may hold a value. The next cell does what most programs do, first with a variable that is set, then
+# without. **Predict** the two lines:
 
 # %%
 import tempfile
@@ -60,6 +61,9 @@ for environ in ({"HF_TOKEN": "from-the-environment"}, {}):
     print({**in_file, **environ}["HF_TOKEN"])
 
 # %% [markdown]
+# **The environment wins over the file**, so that a server, which has no `.env`, and a test can say something else.
+
+# %% [markdown]
 # ### Four traps of python-dotenv
 #
 # It is a good package, with rules made for settings of all kinds, not for secrets. **Trap 1.** Somebody "switched the token off" with `HF_TOKEN=` in
@@ -71,22 +75,29 @@ from unittest import mock
 
 from dotenv import find_dotenv, load_dotenv
 
-with mock.patch.dict(os.environ, {"HF_TOKEN": ""}):
+with mock.patch.dict(os.environ, {"HF_TOKEN": ""}):  # taken back at the end of this block
     load_dotenv(project / ".env")
     print(repr(os.environ["HF_TOKEN"]))
 
 # %% [markdown]
-# An empty variable counts as set, so it wins. **Traps 2 and 3:** what do these lines hold once they are read? One has single quotes, in which a shell
-# would change nothing; the other was copied from a web page, quotes included. **Predict** both.
+# An empty variable counts as set, so it wins. **Trap 2:** this value has single quotes around it, in which a shell would change nothing, and there is no
+# `USER_X`. **Predict:** what is read?
 
 # %%
-(project / "traps.env").write_text("PASSWORD='a${USER_X}b'\nQUOTED=\u201cabc\u201d\n", encoding="utf-8")
-print(dict(dotenv_values(project / "traps.env")))
-print(dict(dotenv_values(project / "traps.env", interpolate=False)))
+(project / "trap.env").write_text("PASSWORD='a${USER_X}b'\n", encoding="utf-8")
+print(dotenv_values(project / "trap.env")["PASSWORD"])
 
 # %% [markdown]
-# `${USER_X}` was replaced by nothing, single quotes or not: a secret may hold any characters, so read it with `interpolate=False`. The typographic
-# quotes became part of the value; only straight ones are taken off.
+# `${USER_X}` was replaced by nothing, single quotes or not. A secret may hold any characters, so read it with `interpolate=False`, which leaves `${}` alone.
+#
+# **Trap 3.** This line was copied from a web page, quotes included. **Predict:** how many characters has the value?
+
+# %%
+(project / "trap.env").write_text("QUOTED=\u201cabc\u201d\n", encoding="utf-8")
+print(len(dotenv_values(project / "trap.env", interpolate=False)["QUOTED"] or ""))
+
+# %% [markdown]
+# Five: the typographic quotes became part of the value; only straight ones are taken off.
 #
 # **Trap 4.** Without a path, python-dotenv searches. The next cell stands in an empty folder. **Predict:** does it find a file?
 
@@ -118,30 +129,31 @@ from dataclasses import dataclass, field
 class Secret:
     """A value in a box: the first version."""
 
-    value: str = field(repr=False)
+    value: str = field(repr=False)  # print leaves it out
 
     def reveal(self) -> str:
         return self.value
 
 
 class NoToken(Exception):
-    """There is no token to use. The text says where we looked and what to do next, and holds no value."""
+    """There is no token to use. The text says where we looked and what to do next, no value."""
 
 
 def is_placeholder(value: str) -> bool:
-    """Whether `value` is what a template puts in the place of a token."""
-    one_sign_only = len(set(value.removeprefix("hf_"))) <= 1
+    """Whether `value` is what a template puts in the place of a token; "" is not one."""
+    one_sign_only = value != "" and len(set(value.removeprefix("hf_"))) <= 1
     return one_sign_only or any(sign in value for sign in ("...", "<", "your_"))
 
 
 # %% [markdown]
-# ### Exercise 03-1: load the token, or stop   (about 15 lines, 8 minutes)
+# ### Exercise 03-1: load the token, or stop   (about 15 lines, 12 minutes)
 #
 # Write `load_token(environ, dotenv_path)`. It returns a `Secret` with the value of `HF_TOKEN`.
 #
 # - Look into the mapping `environ` first, then into the file `dotenv_path`, and nowhere else: not into `os.environ`, not into a folder above.
 # - White space around a value does not count. A value with nothing else is missing: look into the next place.
 # - The file is read with python-dotenv, without `${}`. It may be missing; that is like an empty one.
+#   A line `HF_TOKEN` without `=` has no value (`None`): missing.
 # - The first value found counts. If `is_placeholder` knows it, raise `NoToken`, whatever the other place holds: somebody set it, and must hear of it. The text
 #   names that place and not the other: the word `environment`, or the path of the file. Any other value is returned.
 # - No value in the two places, and a file that cannot be opened or is no UTF-8 has none: raise `NoToken`. The text names `HF_TOKEN`, the word `environment`, the path, and `.env.example` as
@@ -221,12 +233,12 @@ from typing import Any
 
 
 def ways_to_show(secret: Any) -> dict[str, str]:
-    """What becomes of a secret on its usual ways into a log, a file or a message; an error counts as shut."""
+    """What becomes of a secret on its ways into a log, a file or a message; an error counts as shut."""
     ways: dict[str, Callable[[], str]] = {
         "f-string": lambda: f"{secret}",
-        "vars": lambda: str(vars(secret)),
-        "json": lambda: json.dumps(secret, default=vars),
-        "pickle": lambda: repr(pickle.dumps(secret)),
+        "vars": lambda: str(vars(secret)),  # its attributes, as a dict
+        "json": lambda: json.dumps(secret, default=vars),  # default: what to do with foreign objects
+        "pickle": lambda: repr(pickle.dumps(secret)),  # Python's way to write objects into a file
     }
     shown = {}
     for name, way in ways.items():
@@ -263,12 +275,12 @@ for name, text in ways_to_show(pydantic.SecretStr("open-sesame")).items():
     print(f"{name:9}", "SHOWN" if "open-sesame" in text else "shut")
 
 # %% [markdown]
-# The neighbour's error quotes the whole input, token included: the box did not exist yet when validation failed. `vars` and `pickle` show it as
-# well. `hide_input_in_errors=True` in the model's configuration mends the text; `.errors()` and `.json()` of the error still hold it, unless you ask
+# The neighbour's error quotes the whole input, token included: the box did not exist yet when validation failed. `vars`, `json` with `default=vars`, and
+# `pickle` show it as well. `hide_input_in_errors=True` in the model's configuration mends the text; `.errors()` and `.json()` of the error still hold it, unless you ask
 # for `errors(include_input=False)`. (Seen with pydantic 2.14.3.)
 
 # %% [markdown]
-# ### Exercise 03-2: a box that stays shut   (about 9 lines, 7 minutes)
+# ### Exercise 03-2: a box that stays shut   (about 9 lines, 8 minutes)
 #
 # Write the class `Secret(value)`. It takes the place of the first version.
 #
@@ -344,7 +356,7 @@ class Secret:
 check("03-2")
 
 # %% [markdown]
-# The same four ways as before. **Predict**, then run; then add a fifth way of your own to `ways_to_show`.
+# The same four ways as before. Then add a fifth to `ways_to_show`, e.g. `"copy": lambda: copy.copy(secret).reveal()` (with `import copy`), and run both cells again.
 
 # %%
 with needs("03-2"):
@@ -362,14 +374,16 @@ import subprocess
 import sys
 
 home = Path(tempfile.mkdtemp())
-clean = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING_FACE_"))}
+ours = ("HF_", "HUGGING_FACE_")
+clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 at_sandbox = {**clean, "HF_HOME": str(home), "HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_UPDATE_CHECK": "1"}
 
 
 def hf(environment: dict[str, str], *arguments: str) -> str:
     """What the command `hf` prints, run in `environment`."""
     program = str(Path(sys.executable).with_name("hf"))
-    ran = subprocess.run([program, *arguments], env=environment, capture_output=True, text=True, check=False)
+    command = [program, *arguments]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     return ran.stdout.strip()
 
 
@@ -406,7 +420,7 @@ for what, variables in {
 # ### A first program
 #
 # Load, stop if there is nothing, then use a model. `pipeline` **downloads** the model and runs it here; the token only opens the download.
-# A model of the sandbox small enough for that is not in every version of this course, so the cell asks first. **Predict:** is it there?
+# The sandbox of this version of the course has no model small enough for that. So the cell asks first, and today it only says so: nothing to predict.
 
 # %%
 MODEL = "sandbox/tiny-gpt2"
@@ -425,10 +439,11 @@ with needs("03-1"):
     asked = {"Authorization": f"Bearer {mine.reveal()}"}
     if requests.get(f"{hub.url}/api/models/{MODEL}", headers=asked, timeout=10).ok:
         # The library reads these when it is imported, which only complete() does.
-        os.environ.update({"HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_DISABLE_PROGRESS_BARS": "1"})
+        os.environ.update({"HF_ENDPOINT": hub.url, "HF_HOME": str(home)})
+        os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
         print(complete("A token is", mine))
     else:
-        print(f"{MODEL} is not here yet: complete() waits for it. The rest of this lesson works without.")
+        print(f"{MODEL} is not here yet: complete() waits for it. The rest works without.")
 
 # %% [markdown]
 # ## 6. What git takes
@@ -450,7 +465,7 @@ for name in (".env", ".env.local", "service/.env"):
 # A rule without a slash holds in every folder below, and it means that name alone: `.env.local` goes through. `git check-ignore` knows all the rules, so ask
 # it (0: ignored, 1: not) instead of reading `.gitignore` yourself.
 #
-# **A file that git already tracks stays tracked, whatever `.gitignore` says.** And ignoring hides nothing from programs. **Predict:** `.env` is ignored here; can the next line read it?
+# **A file that git already tracks stays tracked, whatever `.gitignore` says.** **Predict:** `.env` is ignored here; can the next line read it?
 
 # %%
 print(len((repo / ".env").read_text(encoding="utf-8")), "characters of .env were read")
@@ -458,7 +473,7 @@ print(len((repo / ".env").read_text(encoding="utf-8")), "characters of .env were
 # %% [markdown]
 # ### Editors with AI agents
 #
-# Some guides say: put the token into `.env`, so that the agent in your editor can use it. Turn that round: **keep agents away from
+# It can: ignoring hides nothing from programs. Some guides say: put the token into `.env`, so that the agent in your editor can use it. Turn that round: **keep agents away from
 # secrets.** What an agent reads goes to a model's provider, and may come back in code, commits or logs.
 #
 # | file or setting | what it does, and does not do |
@@ -469,12 +484,13 @@ print(len((repo / ".env").read_text(encoding="utf-8")), "characters of .env were
 # | `.claudeignore` | is not an enforced feature; deny rules for reading, or a sandbox, are |
 #
 # So: a token outside the folder (`hf auth login`, a secret store), with the fewest rights, and a fresh one if an agent
-# has seen it. (Our advice. Tools change: as of 2026-11, look into the manual of yours.)
+# has seen it. (Our advice. What the tools do is third-party knowledge, which we did not try; they change, so look into the manual of yours.)
 
 # %% [markdown]
-# ### Exercise 03-3: gaps around the secret files   (about 15 lines, 7 minutes)
+# ### Exercise 03-3: gaps around the secret files   (about 15 lines, 14 minutes)
 #
-# Write `ignore_gaps(repo)`. It returns a sorted list of texts, one for each gap in the git repository at the folder `repo`:
+# Write `ignore_gaps(repo)`. It returns a sorted list of texts, one for each gap in the git repository at the folder `repo`. Names of files are
+# relative to `repo`, with `/`:
 #
 # | gap | text |
 # |---|---|
@@ -496,7 +512,7 @@ SECRET_WORDS = ("TOKEN", "KEY", "SECRET", "PASSWORD")
 
 
 def ignore_gaps(repo: Path) -> list[str]:
-    """The gaps through which secrets get into the git repository at `repo`, as sorted texts; never a value."""
+    """The gaps through which secrets get into the repository at `repo`, sorted; never a value."""
     # BEGIN SOLUTION
     files = [path.relative_to(repo) for path in repo.rglob(".env*") if path.is_file()]
     files = [path for path in files if (path.name + ".").startswith(".env.") and ".git" not in path.parts]
@@ -549,8 +565,9 @@ with needs("03-3"):
 # %% [markdown]
 # ## 7. Find what is already there
 #
-# Scanners look for the shape of tokens. Below is the rule that gitleaks has for Hugging Face (as of 2026-08; it knows letters alone), and the shapes that this
-# course looks for. **Predict:** which of the six texts does gitleaks' rule miss?
+# Scanners look for the shape of tokens. Below is the rule that gitleaks has for Hugging Face (as of 2026-08), and the shapes that this
+# course looks for. In words: `hf_` at the beginning of a word, 34 letters, and behind them a quote, a backtick, a semicolon, white space, `\n` or `\r` as written in
+# code, or the end. **Predict:** which of the six texts does gitleaks' rule miss?
 
 # %%
 import re
@@ -585,16 +602,22 @@ for number, cell in enumerate(notebook["cells"], start=1):
 
 # %% [markdown]
 # A traceback quoted the header. `cell_text(cell)` gathers every text of a cell: source, outputs, tracebacks, without the
-# colour codes that stand in front of words. And a token that was deleted from the file is still in **git's history**. What does the next cell print?
+# colour codes that stand in front of words. And **git's history**: an earlier commit put a token into `config.py`, a later
+# one took it out. **Predict:** what does the next cell print?
 
 # %%
 from collections.abc import Iterator
 
-HISTORY = "-c core.quotePath=false log --all -p -m --unified=0 --no-renames --no-color --format=%x00%h --abbrev=7"
+HISTORY = (
+    "-c core.quotePath=false log "  # names as they are, not as "t\\303\\244st.py"
+    "--all -p -m "  # the commits of every branch, with their changes, those of merges too
+    "--unified=0 --no-renames --no-color "  # no lines around, a moved file as a new one, no colours
+    "--format=%x00%h --abbrev=7"  # a commit begins with a zero byte and its 7 digits
+)
 
 
 def added_lines(repo: Path) -> Iterator[tuple[str, str, str]]:
-    """Every line that a commit of any branch added: (commit in 7 digits, path, line)."""
+    """Every line that a commit of any branch added: (commit in 7 digits, path, line). Needs repo/.git."""
     log = git(repo, *HISTORY.split())
     commit = path = ""
     for line in log.text.split("\n"):
@@ -612,21 +635,21 @@ for commit, name, line in added_lines(repo):
         print(commit, kinds_in(line))
 
 # %% [markdown]
-# ### Exercise 03-4: find the tokens   (about 25 lines, 12 minutes)
+# Out of the file, and in the history all the same: whoever clones the repository gets both.
+
+# %% [markdown]
+# ### Exercise 03-4: find the tokens   (about 25 lines, 16 minutes)
 #
-# Write `find_tokens(root)`. It returns a sorted list of `Leak`, each once, for all files below the folder `root` (except in `root/.git`), and for the history if
-# `root/.git` exists. (In a second working tree it is a file.)
+# Write `find_tokens(root)`. It returns a sorted list of `Leak`, each once, never with a value. Begin with the files; the history is three lines more.
 #
-# | where | `place` | `commit` |
-# |---|---|---|
-# | a text file | `"line 3"`, counted from 1 | `""` |
-# | a notebook (`.ipynb`) | `"cell 2"`, counted from 1: `cell_text` gives the text | `""` |
-# | a line that `added_lines(root)` gives | `"history"` | the commit |
+# **Files:** all below the folder `root`, except in `root/.git`.
 #
-# - `path` is relative to `root`, with `/`. `kind` is a name from `kinds_in`. A `Leak` never holds a value.
-# - A file with a zero byte in its first 8,000 bytes is binary: pass it over.
-# - Of a file bigger than `MAX_BYTES`, read the first `MAX_BYTES` only: a log may be larger than your memory.
-# - Bytes that are no UTF-8 are no reason to stop. A notebook that is no JSON, or has no list of `cells`, is read line by line as a text file.
+# - `path` is relative to `root`, with `/`; `kind` is a name from `kinds_in`; `place` is `"line 3"`, in a notebook (`.ipynb`) `"cell 2"`, counted from 1; `commit` is `""`.
+# - Read the first `MAX_BYTES` bytes only: a log may be larger than your memory.
+# - A zero byte in the first 8,000: the file is binary, pass it over. Bytes that are no UTF-8 are replaced.
+# - `cell_text(cell)` is the text of a cell. A notebook that is no JSON, or has no list of `cells`, is read line by line as a text file.
+#
+# **History:** if `root/.git` exists (in a second working tree it is a file), every line that `added_lines(root)` gives, with its path and commit, and the place `"history"`.
 #
 # Example: in the sample repository, `Leak("ci.log", "line 1", "CI token", "")` is one of them.
 # Check: the cell below, or `make check EX=03-4`.
@@ -699,8 +722,21 @@ with needs("03-4"):
         print(f"{leak.path:14} {leak.place:8} {leak.kind:12} {leak.commit}")
 
 # %% [markdown]
-# Nobody remembers to run such a search. So let git do it: `make protect`, in a terminal at the top of this course, puts a hook in place that
-# looks at what you *stage*, and refuses the commit. **Try it** now: it looks at your own notebooks, and README.md tells how to take it away again.
+# `.env` is where a token belongs; the other nine are leaks.
+#
+# Nobody remembers to run such a search. So let git do it: `make protect` puts a hook in place that looks at what you *stage*, and refuses the commit.
+# **Try it** now, in a terminal at the top of this course:
+#
+# ```sh
+# make protect
+# .venv/bin/python -c "from course.sample_repository import fake_token; print(fake_token('A'))" > try.txt
+# git add try.txt
+# git commit -m "Try"      # Not committed: ... try.txt, line 1: user token
+# git rm -f try.txt        # the end of the trial; the hook stays, and looks at your notebooks
+# ```
+#
+# `make protect UNDO=1` takes the hook away again.
+#
 # Hugging Face, too, scans what is pushed to the Hub and writes to the owner (hub-docs, `docs/hub/security-secrets.md`, 2026-08): after the fact.
 
 # %% [markdown]
@@ -739,26 +775,29 @@ try_filter("handler")
 # A logger's filter does not see what its children write; a **handler's** filter sees all that is written there. So put it on every handler.
 
 # %% [markdown]
-# ### Exercise 03-5: a filter that leaves no token in a log   (about 15 lines, 8 minutes)
+# ### Exercise 03-5: a filter that leaves no token in a log   (about 20 lines, 10 minutes)
 #
 # Write the class `RedactingFilter(*secrets)`, a `logging.Filter` for handlers. `secrets` are `Secret` objects: the configured values, of whatever shape, perhaps none.
 #
-# - `redact(text)` returns `text` with each of these replaced by `***`: every configured value, and everything that `LOOKS_SECRET` matches. The rest stays as it is.
-# - `filter(record)` lets every record through (it returns `True`), and whatever a formatter then writes is redacted: the message with its arguments filled in, the traceback
-#   (`exc_info`) with its chained errors, and the stack (`stack_info`). The traceback is still there, only without the secrets.
+# - `redact(text)` returns `text` with each of these replaced by `***`: every configured value, longer ones first (one may begin another) and an empty one never; then
+#   everything that `LOOKS_SECRET` matches. The rest stays as it is.
+# - `filter(record)` lets every record through (it returns `True`), and leaves no secret in it, whatever a formatter looks at:
+#     - `record.msg` becomes the finished message, redacted, and `record.args` becomes `()`. If the arguments do not fit, `getMessage()` raises: then redact message and
+#       arguments as one text (`f"{record.msg} {record.args}"`), and raise nothing.
+#     - `record.exc_text` becomes the finished traceback, with its chained errors, redacted, and `record.exc_info` becomes `None`. A formatter writes `exc_text` if it is set.
+#     - `record.stack_info`, the finished stack, is redacted.
 # - A record goes to every handler: another one may have formatted its traceback into `record.exc_text` before, or have such a filter, too.
-# - The same for a formatter that looks at `record.args` or formats `record.exc_info` itself: no secret is left in them.
 #
 # Example: `handler.addFilter(RedactingFilter(token))`; then `log.warning("sent %s", token.reveal())` writes `sent ***`.
 # Check: the cell below, or `make check EX=03-5`.
 
 # %%
 LOOKS_SECRET = re.compile(
-    r"""(?x)
-      (?i:(?<=bearer\ )|(?<=basic\ )) [^\s'"]+    # what an Authorization header carries
-    | (?:hf_|api_org_) [A-Za-z0-9._-]{8,}         # tokens; wider than their shape, as hiding too much costs little
-    | (?<=://) [^/\s@]+ (?=@)                     # user and password in an address
-    | (?<=token=) [^&\s'"]+
+    r"""(?x)                                     # x: blanks and comments in here do not count
+      (?i:(?<=bearer\ )|(?<=basic\ )) [^\s'"]+   # behind these words (i: in capitals or not): a header
+    | (?:hf_|api_org_) [A-Za-z0-9._-]{8,}        # tokens; wider than their shape: that costs little
+    | (?<=://) [^/\s@]+ (?=@)                    # between :// and @: user and password in an address
+    | (?<=token=) [^&\s'"]+                      # behind token=
     """
 )
 
@@ -769,7 +808,8 @@ class RedactingFilter(logging.Filter):
     def __init__(self, *secrets: Secret) -> None:
         # BEGIN SOLUTION
         super().__init__()
-        self._secrets = secrets
+        some = [secret for secret in secrets if secret.reveal()]  # "" is between any two letters
+        self._secrets = sorted(some, key=lambda secret: len(secret.reveal()), reverse=True)
         # END SOLUTION
 
     def redact(self, text: str) -> str:
@@ -782,7 +822,11 @@ class RedactingFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         # BEGIN SOLUTION
-        record.msg, record.args = self.redact(record.getMessage()), ()
+        try:
+            line = record.getMessage()
+        except Exception:  # the arguments do not fit
+            line = f"{record.msg} {record.args}"
+        record.msg, record.args = self.redact(line), ()
         if record.exc_info:
             record.exc_text = record.exc_text or logging.Formatter().formatException(record.exc_info)
             record.exc_info = None
@@ -799,7 +843,8 @@ class RedactingFilter(logging.Filter):
 # that? A formatter writes `exc_text` if it is set: who could set it, before the formatter does?
 
 # %% [markdown] hint="03-5"
-# Nearly code: `record.msg = self.redact(record.getMessage())` and `record.args = ()`. If `record.exc_info`: `record.exc_text = self.redact(logging.Formatter().formatException(record.exc_info))`,
+# Nearly code: keep the secrets with a value, `sorted(..., key=lambda secret: len(secret.reveal()), reverse=True)`. `record.getMessage()` in a `try`; then `record.msg = self.redact(line)`
+# and `record.args = ()`. If `record.exc_info`: `record.exc_text = self.redact(logging.Formatter().formatException(record.exc_info))`,
 # then `record.exc_info = None`. If `record.stack_info`: redact that text. `return True`.
 
 # %% [markdown] explanation="03-5"
@@ -807,7 +852,7 @@ class RedactingFilter(logging.Filter):
 #
 # One alternative: a formatter that redacts its own result. Shorter, but each handler needs it, and one that sends records elsewhere (JSON, an error collector) never asks it.
 #
-# In production: a record may carry further fields (`extra=`), and `print` goes past all of this. Where one configured value begins another, replace the longer one first. A log call with the wrong number of arguments makes `getMessage` fail: decide what your filter does then. And mask
+# In production: a record may carry further fields (`extra=`), and `print` goes past all of this. Without a filter, a call whose arguments do not fit prints them to standard error. And mask
 # wider than you search: a word too many costs nothing.
 
 # %%
@@ -832,9 +877,10 @@ with needs("03-5"):
 # %% [markdown]
 # ## 9. Replace a token without a pause
 #
-# Personal tokens do not expire (as of 2026-08), so somebody has to replace them. *Refresh* on the page gives a new value and kills the old one at once: whoever still uses it stops. Without a
+# Personal tokens do not expire (hub-docs, `docs/hub/trusted-publishers.md`, 2026-08-22), so somebody has to replace them. *Refresh* on the page gives a new value and kills the old one at once: whoever still uses it stops. Without a
 # pause it goes like this: **create B, deploy B, verify B, watch that A is unused, delete A.** The given classes stand for the page (in reality you click; we know of no documented
-# way to ask when a token was last used) and for the place where your application reads its token.
+# way to ask when a token was last used) and for the place where your application reads its token. A `Protocol` lists methods without code (`...`): any object that has
+# them will do.
 
 # %%
 from typing import Protocol
@@ -867,18 +913,22 @@ class Store(Protocol):
 
 
 class StillInUse(Exception):
-    """The old token was used after the new one was deployed; both still work. The text names the old one, no value."""
+    """The old token was used after the new one was deployed; both still work.
+
+    The text names the old one, and holds no value.
+    """
 
 
 # %% [markdown]
-# ### Exercise 03-6: rotate   (about 15 lines, 8 minutes)
+# ### Exercise 03-6: rotate   (about 15 lines, 12 minutes)
 #
-# Write `rotate(hub, store)`, with `hub` a `Page` and `store` a `Store`. It replaces the token A that `store.read()` returns, and returns the name of the new one, B:
+# Write `rotate(hub, store)`, with `hub` a `Page` and `store` a `Store`. It replaces the token A that `store.read()` returns, and returns the name of the new one, B. (`whoami` takes a value;
+# `last_used` and `delete` take a name.)
 #
 # 1. `hub.create()` makes B.
 # 2. `store.write(B)` deploys it.
 # 3. `hub.whoami(...)` verifies its value. Note the time, `hub.now()`.
-# 4. `hub.wait(QUIET_SECONDS)`, then look at `hub.last_used(...)` of A. Was it used at the noted time or later, somebody still holds A: raise `StillInUse`, and delete nothing; B stays in the store.
+# 4. `hub.wait(QUIET_SECONDS)`, then look at `hub.last_used(...)` of A. Was it used at the noted time or later, somebody still holds A: raise `StillInUse` with A's name, and delete nothing; B stays in the store.
 # 5. `hub.delete(...)` A.
 #
 # Any step may fail, before or after it has done its work. Its error goes on to the caller, and **what the store holds works, whenever it stops**:
@@ -933,64 +983,16 @@ def rotate(hub: Page, store: Store) -> str:
 check("03-6")
 
 # %% [markdown]
-# Against the sandbox, whose clock can be moved. The second round has a forgotten program that still uses the old token. **Predict** both results.
+# Against the sandbox, whose clock can be moved: `SandboxPage` is a `Page` for it, `Shelf` a `Store` in memory. The program's first token is `app-1`. The second round has
+# a forgotten program that still uses the old token. **Predict** both results.
 
 
 # %%
-class SandboxPage:
-    """A `Page` for a sandbox. Waiting moves its clock. forgotten: a value that some program still calls with."""
-
-    forgotten: Secret | None = None
-
-    def __init__(self, hub: sandbox.Sandbox) -> None:
-        self._hub, self._count = hub, 1
-
-    def create(self) -> Entry:
-        self._count += 1
-        made = self._hub.token_store.issue(f"app_{self._count}", "read")
-        return Entry(made.display_name, Secret(made.value))
-
-    def whoami(self, value: Secret) -> str:
-        asked = {"Authorization": f"Bearer {value.reveal()}"}
-        answer = requests.get(f"{self._hub.url}/api/whoami-v2", headers=asked, timeout=10)
-        answer.raise_for_status()
-        return str(answer.json()["name"])
-
-    def last_used(self, name: str) -> float | None:
-        used: float | None = self._find(name).last_used_at
-        return used
-
-    def delete(self, name: str) -> None:
-        self._hub.token_store.delete(self._find(name).id)
-
-    def now(self) -> float:
-        return float(int(self._hub.clock.now()))
-
-    def wait(self, seconds: float) -> None:
-        self._hub.clock.advance(seconds)
-        if self.forgotten:
-            self.whoami(self.forgotten)
-
-    def _find(self, name: str) -> Any:
-        return next(token for token in self._hub.token_store.all() if token.display_name == name)
-
-
-class Shelf:
-    """A `Store` in memory."""
-
-    def __init__(self, entry: Entry) -> None:
-        self._entry = entry
-
-    def read(self) -> Entry:
-        return self._entry
-
-    def write(self, entry: Entry) -> None:
-        self._entry = entry
-
+from course.rotation import SandboxPage, Shelf
 
 with needs("03-6"):
-    page, first = SandboxPage(hub), hub.token_store.issue("app_1", "read")
-    shelf = Shelf(Entry(first.display_name, Secret(first.value)))
+    page = SandboxPage(hub, lambda name, value: Entry(name, Secret(value)))
+    shelf = Shelf(page.create())
     print("now in use:", rotate(page, shelf))
     page.forgotten = shelf.read().value
     try:
@@ -1001,7 +1003,7 @@ with needs("03-6"):
 # %% [markdown]
 # ## 10. When it has leaked
 #
-# A token was in a commit, pushed an hour ago. **Predict** which comes first: delete the commit, write to the team, or make the token worthless?
+# A token was in a commit, pushed an hour ago. The order counts:
 #
 # 1. **Revoke**, at once: refresh or delete it on the page. You have no access, or it is somebody else's? *Anybody* may report it, see below.
 # 2. **Replace** it where it was used.
@@ -1012,7 +1014,7 @@ with needs("03-6"):
 # `security-incident-july-2026.md`; for step 1 hub-docs, `docs/hub/security-tokens.md`, 2026-08-07. The order is our advice.
 
 # %% [markdown]
-# ### Exercise 03-7: kill a leaked token   (about 10 lines, 5 minutes)
+# ### Exercise 03-7: kill a leaked token   (about 10 lines, 6 minutes)
 #
 # `POST /api/credentials/revoke` with the JSON `{"credentials": ["..."]}` needs no account. The answer is always 202, whether the value was a token or not, so that nobody can try
 # values out. The owner gets one e-mail.
@@ -1027,7 +1029,7 @@ with needs("03-6"):
 
 # %%
 class NotRevoked(Exception):
-    """The report did not arrive: the token still works. The text says why, and what to do."""
+    """Nobody knows whether the report arrived: act as if the token still works. The text says why."""
 
 
 def revoke_leaked(hub_url: str, token: Secret) -> None:

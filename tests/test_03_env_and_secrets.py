@@ -29,7 +29,7 @@ import pytest
 import requests
 
 from course.checks import wrong
-from course.git import git
+from course.git import GitFailed, git
 
 BODY = "aB3" * 11 + "c"  # 34 characters, put together at run time so that no file holds the shape of a token
 TOKEN = "hf_" + BODY
@@ -106,7 +106,7 @@ def test_03_1_white_space_does_not_count(lesson: SimpleNamespace, tmp_path: Path
         assert _revealed(loaded) == TOKEN, wrong(
             "blank-wins",
             seen=f"with HF_TOKEN set to {nothing!r} and a value in the file you {_told(loaded)}",
-            due="the value from the file: a value without a character counts as missing",
+            due="the value from the file: a value of white space only is missing",
             read='"Four traps of python-dotenv", the first one',
         )
     for environ, line in (({"HF_TOKEN": f" {TOKEN}\n"}, ""), ({}, f"HF_TOKEN='\t{TOKEN} '")):
@@ -471,10 +471,11 @@ def test_03_3_a_file_that_git_would_take_is_a_gap(lesson: SimpleNamespace, repo:
     for name in names:
         _write(repo, name, f"HF_TOKEN={LETTERS}")
     gaps = _gaps(lesson, repo)
-    assert gaps == [f"not ignored: {name}" for name in names], wrong(
+    due = [f"not ignored: {name}" for name in names]
+    assert gaps == due, wrong(
         "misses-file",
         seen=f"with the one rule .env, and files {', '.join(names)}, you {_gave(gaps)}",
-        due="not ignored, for each of them: the rule means that one name",
+        due=f"{due}: the rule means that one name",
         read='"What git takes", and the rule on secret files in "Exercise 03-3"',
     )
 
@@ -567,13 +568,19 @@ def test_03_3_the_example_is_looked_at(lesson: SimpleNamespace, repo: Path) -> N
 def _found(lesson: SimpleNamespace, root: Path) -> Any:
     """What find_tokens returns, as tuples, or the error that it raises."""
     leaks = _result(lambda: lesson.find_tokens(root))
+    assert not isinstance(leaks, GitFailed) or (root / ".git").exists(), wrong(
+        "no-repository",
+        seen="you called added_lines(root) where there is no root/.git",
+        due="the files alone where no root/.git exists: there is no history",
+        read='"Exercise 03-4", the paragraph on history',
+    )
     if isinstance(leaks, Exception):
         return leaks
     assert not _has_secret(repr(leaks)), wrong(
         "leak-shows-value",
         seen="a Leak in your list shows the token",
         due="path, place, kind and commit: the list will be printed",
-        read='"Exercise 03-4", the first rule',
+        read='"Exercise 03-4", its first lines',
     )
     found = [(leak.path, leak.place, leak.kind, leak.commit) for leak in leaks]
     assert leaks == sorted(set(leaks)), (
@@ -604,7 +611,7 @@ def test_03_4_a_text_file_tells_its_line(lesson: SimpleNamespace, tmp_path: Path
         seen="for src/app.py with a token in line 3 and two in line 4, the files .env, a/c and b.txt with one each, an "
         f"empty file and a folder named folder.ipynb you {_gave(found)}",
         due=f"{due}: every file counts, whatever its name, with the path relative to root",
-        read='"Exercise 03-4", the first row of the table',
+        read='"Exercise 03-4", the first rule on files',
     )
 
 
@@ -634,7 +641,7 @@ def test_03_4_every_kind_is_found_wherever_it_stands(lesson: SimpleNamespace, tm
         "misses-kind",
         seen=f"for a line with one token of each kind you {_gave(found)}",
         due="four Leaks: kinds_in names all the kinds of a text",
-        read='"Find what is already there", and "Exercise 03-4", the first rule',
+        read='"Find what is already there", and "Exercise 03-4", the first rule on files',
     )
 
 
@@ -668,7 +675,7 @@ def test_03_4_a_notebook_tells_its_cell(lesson: SimpleNamespace, tmp_path: Path)
             "no-cell" if mine else "misses-output",
             seen=f"for a notebook with a token in the {place} of its cell {cell} your list has {mine}",
             due=f"one Leak with the place cell {cell}: cell_text gives all that a cell holds",
-            read='"Exercise 03-4", the second row of the table',
+            read='"Exercise 03-4", the first and the last rule on files',
         )
 
 
@@ -682,7 +689,7 @@ def test_03_4_a_broken_notebook_is_a_text_file(lesson: SimpleNamespace, tmp_path
             "chokes-on-notebook",
             seen=f"for a file .ipynb that is no notebook, with a token in its second line, you {_gave(found)}",
             due="one Leak with the place line 2: it is read as a text file",
-            read='"Exercise 03-4", the last rule',
+            read='"Exercise 03-4", the last rule on files',
         )
 
 
@@ -698,7 +705,7 @@ def test_03_4_binary_and_foreign_bytes_are_no_reason_to_stop(lesson: SimpleNames
         seen="for latin.txt, which is no UTF-8, late.log with a zero byte after 8,000 others, and model.bin with one "
         f"after 7,999, a token in line 2 of each, you {_gave(found)}",
         due="a Leak for the first two: model.bin alone is binary, and other bytes are replaced (errors='replace')",
-        read='"Exercise 03-4", the rules on binary files and on UTF-8',
+        read='"Exercise 03-4", the third rule on files',
     )
 
 
@@ -722,13 +729,13 @@ def test_03_4_of_a_huge_file_only_the_beginning_is_read(lesson: SimpleNamespace,
         "not-the-beginning",
         seen=f"for a file of 60 MB with a token in line 1, one just before MAX_BYTES and one behind you {_gave(found)}",
         due="two Leaks, line 1 and line 3: the first MAX_BYTES are read, no less and no more",
-        read='"Exercise 03-4", the rule on big files',
+        read='"Exercise 03-4", the second rule on files',
     )
     assert peak_bytes < 40_000_000, wrong(
         "reads-huge",
         seen=f"a file of 60 MB took {peak_bytes / 1_000_000:.0f} MB of memory",
         due="read(MAX_BYTES): a log may be larger than your memory",
-        read='"Exercise 03-4", the rule on big files',
+        read='"Exercise 03-4", the second rule on files',
     )
 
 
@@ -772,7 +779,7 @@ def test_03_4_the_history_is_searched(lesson: SimpleNamespace, history: tuple[Pa
         seen="for a repository with a token in .github/run.yml, and tokens that were taken out again on two branches, "
         f"you {_gave(found)}",
         due=f"the file (.github is a folder like any other), and {due}: added_lines gives the lines of all branches",
-        read='"Exercise 03-4", the third row of the table',
+        read='"Exercise 03-4", the paragraph on history',
     )
     _write(tmp_path, "second/.git", f"gitdir: {(root / '.git').as_posix()}\n")
     found = _found(lesson, tmp_path / "second")
@@ -841,6 +848,22 @@ def test_03_5_redact_replaces_all_and_nothing_else(lesson: SimpleNamespace) -> N
             due=repr(due),
             read='"Exercise 03-5", the first rule',
         )
+    nested = ["abcdefgh", "abcdefghijk", "abcdefghijklmn"]
+    for values in (nested, nested[::-1]):
+        said = _result(partial(lesson.RedactingFilter(*map(lesson.Secret, values)).redact, f"say {', '.join(nested)}!"))
+        assert said == "say ***, ***, ***!", wrong(
+            "longer-left",
+            seen=f"with the configured values {', '.join(values)} redact(...) of a text with all of them {_gave(said)}",
+            due="'say ***, ***, ***!': the longer ones first, else their ends remain",
+            read='"Exercise 03-5", the first rule',
+        )
+    said = _result(lambda: lesson.RedactingFilter(lesson.Secret(""), lesson.Secret("abcdefgh")).redact("say abcdefgh"))
+    assert said == "say ***", wrong(
+        "empty-replaced",
+        seen=f"with an empty configured value beside abcdefgh redact('say abcdefgh') {_gave(said)}",
+        due="'say ***': an empty value is in every text, and hides nothing",
+        read='"Exercise 03-5", the first rule',
+    )
     said = _result(lambda: lesson.RedactingFilter().redact(f"say {TOKEN}"))
     assert said == "say ***", wrong(
         "nothing-configured",
@@ -884,6 +907,24 @@ def test_03_5_a_secret_in_a_line_is_replaced(lesson: SimpleNamespace) -> None:
             seen=f"a log line with a secret in {where} was written as {_hidden(text)!r}",
             due=f"{due!r}: the finished text, message and arguments together, redacted",
             read='"Exercise 03-5", its rules',
+        )
+
+
+def test_03_5_arguments_that_do_not_fit_are_no_reason_to_stop(lesson: SimpleNamespace) -> None:
+    calls: dict[str, tuple[Any, ...]] = {
+        "too few arguments": ("sent %s, %s", TOKEN),
+        "too many arguments": ("sent", TOKEN),
+        "a text for a number": ("sent %d", TOKEN),
+        "a name that is not given": ("sent %(x)s", {"t": TOKEN}),
+        "a lonely % at the end": (f"sent {TOKEN} %", 1),
+    }
+    for what, call in calls.items():
+        text = _logged(lesson, methodcaller("warning", *call))[0]
+        assert text.startswith("sent") and "***" in text and not _has_secret(text), wrong(  # noqa: PT018 - one rule
+            "arguments-do-not-fit",
+            seen=f"for a log call with {what} {'a secret was written' if _has_secret(text) else _hidden(text)!r}",
+            due="message and arguments as one text, redacted, and no error: a wrong log call must not end a program",
+            read='"Exercise 03-5", the second rule',
         )
 
 
@@ -953,7 +994,7 @@ def test_03_5_a_formatter_of_its_own_finds_no_secret(lesson: SimpleNamespace) ->
         "record-keeps",
         seen="a formatter that looks at record.args, or formats record.exc_info itself, finds a secret",
         due="no secret left in the record: args = (), exc_info = None, the finished texts in msg and exc_text",
-        read='"Exercise 03-5", the last rule',
+        read='"Exercise 03-5", the second rule',
     )
 
 
@@ -973,6 +1014,7 @@ class _Hub:
         self._lesson, self._fail, self._late, self._used, self._never = lesson, fail, late, used, never
         self.alive = {A: TOKEN}
         self.steps: list[str] = []
+        self.nameless = ""
         self.time, self.last = 1000.0, None if never else 990.0
 
     def create(self) -> Any:
@@ -989,10 +1031,12 @@ class _Hub:
         return "learner"
 
     def last_used(self, name: str) -> float | None:
+        self._named("last_used", name)
         self.step(f"last_used {name}")
         return self.last if name == A else None
 
     def delete(self, name: str) -> None:
+        self._named("delete", name)
         self.step(f"delete {name}", lambda: self.alive.pop(name))
 
     def now(self) -> float:
@@ -1003,6 +1047,11 @@ class _Hub:
             self.last = self.time + self._used
         self.time += seconds
         self.step(f"wait {seconds:g}")
+
+    def _named(self, method: str, name: object) -> None:
+        if not isinstance(name, str):
+            self.nameless = f"{method} with a {type(name).__name__}"
+            raise TypeError(f"{method} takes the name of a token")
 
     def step(self, name: str, work: Callable[[], Any] = lambda: None) -> None:
         self.steps.append(name)
@@ -1041,6 +1090,12 @@ def _rotated(
     hub = _Hub(lesson, fail or set(), late, used, never)
     store = _Store(hub, lesson.Entry(A, lesson.Secret(TOKEN)))
     ended = _result(lambda: lesson.rotate(hub, store))
+    assert not hub.nameless, wrong(
+        "not-by-name",
+        seen=f"you called {hub.nameless}",
+        due="the name of the token: old.name, or new.name",
+        read='"Exercise 03-6", its first lines, and the class Page',
+    )
     return SimpleNamespace(steps=hub.steps, alive=sorted(hub.alive), held=store.entry.name, ended=ended)
 
 
@@ -1091,7 +1146,7 @@ def test_03_6_a_token_in_use_is_not_deleted(lesson: SimpleNamespace) -> None:
             "deletes-in-use",
             seen=f"token-A was used {used:g} s after the noted time; afterwards these tokens worked: "
             f"{', '.join(done.alive)}, and the store held {done.held}",
-            due="both tokens, and token-B in the store: somebody still holds token-A",
+            due="raise StillInUse and delete nothing: token-A and token-B both work, and token-B is in the store",
             read='"Exercise 03-6", step 4',
         )
         assert isinstance(done.ended, lesson.StillInUse) and A in str(done.ended), wrong(  # noqa: PT018
@@ -1355,7 +1410,7 @@ def _told(ended: object) -> str:
     if isinstance(ended, Exception):
         return _hidden(_gave(ended))
     known = {TOKEN: "the one value", OTHER: "the other value", "": "an empty value"}
-    return f"returned {known.get(str(_revealed(ended)), 'a value that is neither the one nor the other')}"
+    return f"returned {known.get(str(_revealed(ended)), 'another value than the one due')}"
 
 
 def _gave(value: object) -> str:

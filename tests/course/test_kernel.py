@@ -104,7 +104,9 @@ def test_needs_names_the_exercise_that_is_open(capsys: pytest.CaptureFixture[str
     with notebook.needs("01-4"):
         raise NotImplementedError("Exercise 01-1")
 
-    assert "needs exercise 01-1. Write token_problem above" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "needs exercise 01-1. Write token_problem above" in said
+    assert "It needs 01-4, too." in said
 
 
 def test_a_misspelt_exercise_is_a_card(kernel: dict[str, Any]) -> None:

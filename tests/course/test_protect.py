@@ -72,10 +72,26 @@ def test_clean_work_goes_through(clone: Path) -> None:
     [
         ("hf_client.py", f"first\nHF_TOKEN={TOKEN}\n", "line 2: user token"),
         ("ci.log", "minted " + fake_token("Ci", "hf_jwt_", 60), "line 1: CI token"),
-        ("work.ipynb", notebook(f'token = "{TOKEN}"'), "cell 2: user token"),
-        ("work.ipynb", notebook(output_type="stream", text=["a\n", f"{TOKEN}\n"]), "cell 2: user token"),
-        ("work.ipynb", notebook(output_type="execute_result", data={"text/plain": f"'{TOKEN}'"}), "cell 2: user token"),
-        ("work.ipynb", notebook(output_type="error", traceback=[f"\x1b[32m{TOKEN}\x1b[0m"]), "cell 2: user token"),
+        (
+            "work.ipynb",
+            notebook(f'token = "{TOKEN}"'),
+            """cell 2 (texts count, too; it begins 'token = "hf_***"'): user token""",
+        ),
+        (
+            "work.ipynb",
+            notebook(output_type="stream", text=["a\n", f"{TOKEN}\n"]),
+            "cell 2 (texts count, too; it is empty): user token",
+        ),
+        (
+            "work.ipynb",
+            notebook(output_type="execute_result", data={"text/plain": f"'{TOKEN}'"}),
+            "cell 2 (texts count, too; it is empty): user token",
+        ),
+        (
+            "work.ipynb",
+            notebook(output_type="error", traceback=[f"\x1b[32m{TOKEN}\x1b[0m"]),
+            "cell 2 (texts count, too; it is empty): user token",
+        ),
         ("work.ipynb", json.dumps({"cells": [], "metadata": {"widgets": [TOKEN]}}), "metadata of the notebook: user"),
         ("work.ipynb", "<<<<<<< ours\n" + TOKEN, "line 2: user token"),
     ],
@@ -209,6 +225,14 @@ def test_protecting_twice_and_undoing_leaves_nothing(clone: Path) -> None:
     protect.unprotect(clone)
     assert not hook.exists()
     assert "nothing to undo" in protect.unprotect(clone)
+
+
+def test_where_the_hook_went_is_told(clone: Path, tmp_path: Path) -> None:
+    commit(clone, notes__md="clean")
+    git(clone, "worktree", "add", "--quiet", str(tmp_path / "second"))
+
+    assert "The hook: .git/hooks/pre-commit. " in protect.protect(clone)
+    assert "pre-commit, for all working trees of this repository" in protect.protect(tmp_path / "second")
 
 
 def test_the_command_puts_the_hook_in_place_and_takes_it_away(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:

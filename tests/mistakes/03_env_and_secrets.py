@@ -706,6 +706,10 @@ def ignore_gaps(repo):
 # +            if not (root / path).exists():
 # +                continue
 
+# %% 03-4 wrong: no-repository
+# -    if (root / ".git").exists():
+# +    if True:
+
 # %% 03-4 right: os.walk and one generator
 def find_tokens(root):
     import os
@@ -777,21 +781,21 @@ def find_tokens(root):
 # +        return "***"
 
 # %% 03-5 wrong: shows-in-line
-# -        record.msg, record.args = self.redact(record.getMessage()), ()
+# -        record.msg, record.args = self.redact(line), ()
 # +        record.msg = self.redact(str(record.msg))
 
 # %% 03-5 wrong: shows-in-line
-# -        record.msg, record.args = self.redact(record.getMessage()), ()
+# -        record.msg, record.args = self.redact(line), ()
 # +        if not record.args or "took" in record.msg:
 # +            record.msg, record.args = self.redact(record.getMessage()), ()
 
 # %% 03-5 wrong: shows-in-line
-# -        record.msg, record.args = self.redact(record.getMessage()), ()
+# -        record.msg, record.args = self.redact(line), ()
 # +        if isinstance(record.args, tuple):
 # +            record.msg, record.args = self.redact(record.getMessage()), ()
 
 # %% 03-5 wrong: shows-in-line
-# -        record.msg, record.args = self.redact(record.getMessage()), ()
+# -        record.msg, record.args = self.redact(line), ()
 # +        record.msg = self.redact(str(record.msg))
 # +        args = record.args
 # +        if isinstance(args, dict):
@@ -800,7 +804,7 @@ def find_tokens(root):
 # +            record.args = tuple(self.redact(str(value)) for value in args)
 
 # %% 03-5 wrong: shows-in-line
-# -        record.msg, record.args = self.redact(record.getMessage()), ()
+# -        record.msg, record.args = self.redact(line), ()
 # +        if isinstance(record.msg, str):
 # +            record.msg, record.args = self.redact(record.getMessage()), ()
 
@@ -852,8 +856,8 @@ def find_tokens(root):
 # +        return LOOKS_SECRET.sub("***", text)
 # +
 # +    def filter(self, record: logging.LogRecord) -> bool:
-# -self.redact(record.getMessage())
-# +self._hide(record.getMessage())
+# -self.redact(line)
+# +self._hide(line)
 # -self.redact(record.exc_text)
 # +self._hide(record.exc_text)
 # -self.redact(record.stack_info)
@@ -891,20 +895,60 @@ def find_tokens(root):
 # +        record.exc_text = self.redact(logging.Formatter().formatException(info)) if info else None
 
 # %% 03-5 wrong: changes-ordinary
-# -        record.msg, record.args = self.redact(record.getMessage()), ()
+# -        record.msg, record.args = self.redact(line), ()
 # +        record.msg, record.args = self.redact(record.getMessage()), ()
 # +        record.levelname = "***"
+
+# %% 03-5 wrong: longer-left
+# -sorted(some, key=lambda secret: len(secret.reveal()), reverse=True)
+# +some
+
+# %% 03-5 wrong: longer-left
+# -, reverse=True)
+# +)
+
+# %% 03-5 wrong: empty-replaced
+# - if secret.reveal()]
+# +]
+
+# %% 03-5 wrong: empty-replaced
+# - if secret.reveal()]
+# +]
+# -        for secret in self._secrets:
+# -            text = text.replace(secret.reveal(), "***")
+# +        if all(secret.reveal() for secret in self._secrets):
+# +            for secret in self._secrets:
+# +                text = text.replace(secret.reveal(), "***")
+
+# %% 03-5 wrong: arguments-do-not-fit
+# -        try:
+# -            line = record.getMessage()
+# -        except Exception:  # the arguments do not fit
+# -            line = f"{record.msg} {record.args}"
+# +        line = record.getMessage()
+
+# %% 03-5 wrong: arguments-do-not-fit
+# -        except Exception:
+# +        except TypeError:
+
+# %% 03-5 wrong: arguments-do-not-fit
+# -            line = f"{record.msg} {record.args}"
+# +            return True
 
 # %% 03-5 right: one pattern, and a traceback of its own
 class RedactingFilter(logging.Filter):
     def __init__(self, *secrets):
-        words = [re.escape(secret.reveal()) for secret in secrets]
+        words = sorted(filter(None, (secret.reveal() for secret in secrets)), key=len)[::-1]
+        words = [re.escape(word) for word in words]
         self.configured = re.compile("|".join(words) or "(?!)")
     def redact(self, text):
         return LOOKS_SECRET.sub("***", self.configured.sub("***", text))
     def filter(self, record):
         import traceback
-        record.msg = self.redact(record.getMessage())
+        try:
+            record.msg = self.redact(record.getMessage())
+        except (TypeError, ValueError, KeyError):
+            record.msg = self.redact(" ".join(map(str, (record.msg, record.args))))
         record.args = None
         info, record.exc_info = record.exc_info, None
         if info:
@@ -1065,6 +1109,14 @@ def rotate(hub, store):
 # +    except Exception:
 # +        hub.delete(old.name)
 # +        raise
+
+# %% 03-6 wrong: not-by-name
+# -    hub.delete(old.name)
+# +    hub.delete(old)
+
+# %% 03-6 wrong: not-by-name
+# -hub.last_used(old.name)
+# +hub.last_used(old.value)
 
 # %% 03-6 right: two attempts in one function
 def rotate(hub, store):
