@@ -1,12 +1,10 @@
 """`make faults`: what four clients do under every failure, by running them, written to data/fault_matrix.toml.
 
-The clients, and the way of watching them, are those of lesson 04: its first client, its finished one, InferenceClient
-and the openai SDK.
+The first client and the finished one are those of lesson 04.
 """
 
 import json
-import threading
-from functools import partial
+import random
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,10 @@ from course import sandbox
 from course.definitions import execute, lesson_definitions, new_namespace
 from course.exercises import find_lesson
 from course.files import write_whole
+from course.four_clients import MODEL, PLANS, STREAM_PLANS, Ask, clients, watch
 from course.sandbox import faults
 
 CLIENTS = ("first", "ours", "InferenceClient", "openai")
-PATIENCE_SECONDS = 3.0  # after that, a client without a time-out counts as waiting for ever
 _SHAPES: tuple[faults.Body, ...] = ("object", "string", "list", "html", "empty", "wrong_type", "invalid_json")
 _HEAD = """\
 # What four clients do under every failure: requests, seconds of waits between them, end. Made by `make faults`, never by hand.
@@ -29,16 +27,24 @@ _HEAD = """\
 
 def matrix() -> list[dict[str, str]]:
     """A row for each failure: its name, and what each client made of it."""
+    with sandbox.start(credit_usd=1000) as hub:
+        asks = lesson_clients(hub)
+        return [
+            {"fault": name, **{who: watch(hub, plan, asks[who][kind]) for who in CLIENTS}}
+            for kind, plans in enumerate((PLANS | _more_plans(), STREAM_PLANS | _more_streams()))
+            for name, plan in plans.items()
+        ]
+
+
+def lesson_clients(hub: sandbox.Sandbox, seconds: float = 0.3) -> dict[str, tuple[Ask, Ask]]:
+    """The four clients, two of them as lesson 04 solves them. seconds: the time-outs of all but the first."""
     lesson = new_namespace("lesson_04_clients")
     execute(lesson_definitions(find_lesson("04")), lesson)
-    with sandbox.start(credit_usd=1000) as hub:
-        asks = lesson["clients"](hub)
-        rows = []
-        for kind, plans in enumerate((lesson["PLANS"] | _more_plans(), lesson["STREAM_PLANS"] | _more_streams())):
-            for name, plan in plans.items():
-                cells = {who: _patiently(hub, partial(lesson["watch"], hub, plan, asks[who][kind])) for who in CLIENTS}
-                rows.append({"fault": name, **cells})
-    return rows
+    token, address = hub.tokens["fine_grained"], f"{hub.router}/v1"
+    session = lesson["build_session"](lesson["BearerAuth"](token), retries=0)
+    dice = random.Random(4)  # noqa: S311 - jitter, no secret
+    ours = lesson["StreamingChatClient"](session, address, MODEL, timeouts=(seconds, seconds), rng=dice)
+    return clients(hub, lesson["FirstClient"](f"{address}/chat/completions", token), ours, seconds)
 
 
 def _more_plans() -> dict[str, list[Any]]:
@@ -63,23 +69,8 @@ def _more_streams() -> dict[str, list[Any]]:
         "stream, stalls": [faults.Stall()] * 9,
         "stream, short": [faults.ShortBody()],
         "stream, error late, openai's shape": [faults.ErrorEvent(shape="object")],
-        "stream, one byte at a time": [faults.Slices()],
+        "stream, in pieces of 7 bytes": [faults.Slices(size_bytes=7)],
     }
-
-
-def _patiently(hub: sandbox.Sandbox, watch: Any) -> str:
-    """What `watch` says; if it says nothing for long, that, once the server has let it go."""
-    said: list[str] = []
-    worker = threading.Thread(target=lambda: said.append(watch()), daemon=True)
-    worker.start()
-    worker.join(PATIENCE_SECONDS)
-    if not worker.is_alive():
-        return said[0]
-    calls = len(hub.requests)
-    hub.faults.clear()
-    hub.release()
-    worker.join(PATIENCE_SECONDS)
-    return f"{calls}, waits for ever"
 
 
 def as_toml(rows: list[dict[str, str]]) -> str:

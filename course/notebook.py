@@ -1,6 +1,7 @@
 """`check`, `hint`, `solution` and `needs` inside a notebook: plain text and HTML, no widgets."""
 
 import html
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,24 +19,37 @@ from course.reveal import read_rule
 
 # JupyterLab would break the lines of a <pre> in the middle of a word.
 _WRAPPED = "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere;margin:0.3em 0"
+# No mark within a word or between stars: a masked token (hf_***) stays what it is.
+_MARKS = re.compile(
+    r"`(?P<code>[^`\n]+)`"
+    r"|(?<![\w*])\*\*(?=[^\s*])(?P<strong>[^*\n]+)(?<!\s)\*\*(?![\w*])"
+    r"|(?<![\w*])\*(?=[^\s*])(?P<em>[^*\n]+)(?<!\s)\*(?![\w*])"
+)
 _COLOURS = {"right": "#1a7f37", "wrong": "#b42318", "todo": "#6e7781"}
 
 
 class Card:
-    """A short answer to a learner, as text and as HTML."""
+    """A short answer to a learner, as text and as HTML. `code` comes before `body`; no mark in it means anything."""
 
-    def __init__(self, head: str, body: str, colour: str = _COLOURS["todo"]) -> None:
-        self._head, self._body, self._colour = head, body, colour
+    def __init__(self, head: str, body: str, colour: str = _COLOURS["todo"], code: str = "") -> None:
+        self._head, self._body, self._colour, self._code = head, body, colour, code
 
     def __repr__(self) -> str:
-        return f"{self._head}\n{self._body}" if self._body else self._head
+        return "\n".join(part for part in (self._head, self._code + self._body) if part)
 
     def _repr_html_(self) -> str:
         return (
             f'<div style="border-left:4px solid {self._colour};padding:0.2em 0.8em">'
             f"<b>{html.escape(self._head)}</b>"
-            f'<pre style="{_WRAPPED}">{html.escape(self._body)}</pre></div>'
+            f'<pre style="{_WRAPPED}">{html.escape(self._code)}{_marked_up(self._body)}</pre></div>'
         )
+
+
+def _marked_up(text: str) -> str:
+    """`text` as HTML, with the marks of Markdown that hints and explanations use: `code`, *em* and **strong**."""
+    return _MARKS.sub(
+        lambda mark: f"<{mark.lastgroup}>{mark[mark.lastgroup or 0]}</{mark.lastgroup}>", html.escape(text)
+    )
 
 
 def _unknown_as_card(answer: Callable[[str], Card]) -> Callable[[str], Card]:
@@ -82,7 +96,7 @@ def solution(exercise_id: str) -> Card:
     refusal = read_rule().refusal(exercise, Attempts(Path.cwd()).of(exercise.id))
     if refusal:
         return Card(f"The solution of {exercise.id} is still closed", refusal)
-    return Card(f"Our solution of {exercise.id}", f"{exercise.source}\n\n{exercise.explanation}")
+    return Card(f"Our solution of {exercise.id}", exercise.explanation, code=f"{exercise.source}\n\n")
 
 
 @contextmanager

@@ -31,6 +31,7 @@ _IN_A_KERNEL = [
     "traffic",
     "masking",
     "token_shapes",
+    "four_clients",
     "git",
     "sample_repository",
     "attempts",

@@ -9,8 +9,7 @@ from typing import Any
 import requests
 
 from course import sandbox
-from course.definitions import execute, lesson_definitions, new_namespace
-from course.exercises import find_lesson
+from course.fault_matrix import lesson_clients
 
 _WARM_UP = 10
 _QUESTION = "What is a read token?"
@@ -21,10 +20,8 @@ def lines(rounds: int = 300) -> Iterator[str]:
 
     All streams have the same events, so the ratio of a streamed call is that of an event.
     """
-    lesson = new_namespace("lesson_04_measured")
-    execute(lesson_definitions(find_lesson("04")), lesson)
     with sandbox.start(credit_usd=1000) as hub:
-        calls = {"requests": _plain(hub), **lesson["clients"](hub, seconds=10.0)}
+        calls = {"requests": _plain(hub), **lesson_clients(hub, seconds=10.0)}
         del calls["first"]
         asks = [{name: call[kind] for name, call in calls.items()} for kind in (0, 1)]
         whole, streamed = (_measured(kind, rounds) for kind in asks)

@@ -9,7 +9,7 @@
 # - **read** a stream of events, however the network cuts it, and **keep** the text that came before it broke.
 #
 # You should know Python classes, exceptions and generators, and that a token travels as `Authorization: Bearer ...`.
-# About 90 minutes. Works offline: a sandbox on this machine plays Hugging Face, and it fails on demand.
+# About 2 hours; after section 6 is a good place for a break. Works offline: a sandbox on this machine plays Hugging Face, and it fails on demand.
 
 # %% [markdown]
 # ## 1. A client that looks fine
@@ -20,13 +20,13 @@
 # %%
 from collections.abc import Iterator
 from contextlib import suppress
-from unittest.mock import patch
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from course import check, hint, needs, sandbox, solution  # noqa: F401
+from course.four_clients import PLANS, STREAM_PLANS, Ask, clients, noted_waits, table
 from course.sandbox import faults
 
 MODEL = "openai/gpt-oss-120b"
@@ -56,8 +56,8 @@ class FirstClient:
 
 
 # %% [markdown]
-# The first mistake is the address: many guides still name `api-inference.huggingface.co/models/...`. **Predict, then run:** what comes back
-# from there, an exception or a value?
+# The first mistake is the address: many guides still name `api-inference.huggingface.co/models/...` (the sandbox plays that
+# host). **Predict, then run:** what comes back from there, an exception or a value?
 
 # %%
 hub = sandbox.start()
@@ -84,31 +84,10 @@ print(FirstClient(chat, hub.tokens["no_inference"]).ask("Hello")["error"].split(
 # Three causes, three different remedies (a new token, more credits, one more permission), and a program would have to take English sentences
 # apart to tell them. The router's own explanation is not among them either.
 #
-# Now overload. From here on, waits are written down instead of slept: `noted_waits` sees to it. The router answers 503 three times, then 200. **Predict:** how many
+# Now overload. From here on, waits are written down instead of slept: `noted_waits` notes what this thread would sleep. The router answers 503 three times, then 200. **Predict:** how many
 # requests, and which waits before the three retries?
 
 # %%
-import threading
-import time
-from contextlib import contextmanager
-
-
-@contextmanager
-def noted_waits() -> Iterator[list[float]]:
-    """Whatever this thread would sleep is noted instead; other threads sleep as ever."""
-    waits: list[float] = []
-    sleep, here = time.sleep, threading.get_ident()
-
-    def noted(seconds: float) -> None:
-        if threading.get_ident() == here:
-            waits.append(seconds)
-        else:
-            sleep(seconds)
-
-    with patch("time.sleep", noted):
-        yield waits
-
-
 hub.forget()
 hub.fail_next(503, times=3, on="router")
 with noted_waits() as waits:
@@ -121,7 +100,7 @@ print(len(hub.requests), "requests, waits:", waits)
 #
 # And each of them was a `POST`. After a 504 the first generation may well be finished, and paid for: this client orders it four times.
 #
-# What if the server says when to come back? **Predict:** `Retry-After: 3600` means an hour. Does the client give up, or wait?
+# What if the server says when to come back? **Predict:** `Retry-After: 3600` means: come back in an hour. Does the client give up, or wait?
 
 # %%
 hub.fail_next(429, times=4, retry_after=3600, on="router")
@@ -131,12 +110,14 @@ print(waits)
 print("too many 429" in said["error"], "overloaded" in said["error"])
 
 # %% [markdown]
-# It waits three hours, in silence, and then reports neither the server's words ("Model is overloaded") nor the time it was told to wait: `RetryError`
+# It waits: an hour before each of its three retries, three hours in silence. Then it reports neither the server's words ("Model is overloaded") nor the time it was told to wait: `RetryError`
 # has no answer attached.
 #
 # The most expensive line is the shortest: no `timeout=`. **Predict:** the server takes the request and says nothing. When does this client give up?
 
 # %%
+import threading
+
 hub.fail_next(faults.Hang(), on="router")
 caller = threading.Thread(target=FirstClient(chat, token).ask, args=["Hello"], daemon=True)
 caller.start()
@@ -170,7 +151,7 @@ print(hub.requests[-1].answer_headers["content-type"])
 # | an address that is gone | 410 | here |
 # | everything is retried, nothing is asked | money, and load on a server that is down | 04-1 |
 # | first retry at once, then the same waits for all | everybody comes back in the same moment | 04-2 |
-# | waits as long as the server likes, loses its answer | an hour of silence | 04-3, 04-4 |
+# | waits as long as the server likes, loses its answer | three hours of silence | 04-3, 04-4 |
 # | `{"error": ...}` | failures travel on as answers | 04-4 |
 # | no time-out, no deadline | a program that hangs | 04-4 |
 # | the text of foreign errors | a token in a log | 04-4 |
@@ -220,9 +201,10 @@ class Outcome:
 # | trouble "connect" | yes, whatever the method: nothing was sent |
 # | 408, 429, 503; an error event of type "overloaded" | yes, whatever the method: the server says that it did not begin |
 # | 500, 502, 504; trouble "read timeout" or "lost"; an error event of another type, except "validation" | only if `method` is idempotent or the outcome is `repeatable`: it may have begun |
-# | anything else: 400, 401, 402, 403, 404, 410, 413, 422, a redirect, success ... | no: it would end the same way |
+# | anything else: 400, 401, 402, 403, 404, 410, 413, 422, 425, any other 5xx such as 501 or 505, a redirect, success ... | no: it would end the same way |
 #
 # Example: `is_retryable(Outcome(504), "POST")` → `False`; `is_retryable(Outcome(504, repeatable=True), "POST")` → `True`.
+#
 # Check: the cell below, or `make check EX=04-1`.
 
 # %%
@@ -246,7 +228,7 @@ def is_retryable(outcome: Outcome, method: str) -> bool:
 
 
 # %% [markdown] hint="04-1"
-# The table is the program: one question a row, from the top. Rows three and four name three sources of failure each, a status, the network, an event. Which rows need `method`?
+# The table is the program: one question a row, from the top. Row three names two sources of failure, a status and an event; row four three: a status, the network, an event. Which rows need `method`?
 
 # %% [markdown] hint="04-1"
 # Nearly code: `if outcome.text_seen: return False`; then one `if` with three parts joined by `or` that returns `True`; then `may_have_begun = ... or ... or ...` for the
@@ -284,10 +266,10 @@ with needs("04-1"):
 # The server knows best, and it may say so in two ways:
 #
 # - `Retry-After: 120`, or a date (RFC 9110, section 10.2.3). Hugging Face's Hub was not seen to send it (observed, third-party, 2026-08); providers may.
-# - `RateLimit: "api";r=0;t=155`: of the quota "api", `r` requests remain, and it is new in `t` seconds. That is the Hub's way (hub-docs, `docs/hub/rate-limits.md`, 2026-08-22).
+# - `RateLimit: "api";r=0;t=155`: of the quota "api", `r` requests remain, and it is new in `t` seconds (both whole numbers). That is the Hub's way (hub-docs, `docs/hub/rate-limits.md`, 2026-08-22).
 #
 # If it says nothing, guess, and guess *differently from everybody else*: clients that failed together must not come back together. **Full jitter** takes a
-# random time between 0 and a bound that doubles with each attempt, up to a cap. **Predict:** three clients fail at the same time. Which column is kinder to the server?
+# random time between 0 and a bound that doubles with each attempt, up to a cap. **Predict:** three clients fail at the same time. Which line is kinder to the server?
 
 # %%
 import random
@@ -303,14 +285,17 @@ print("full jitter  ", [[round(dice.uniform(0, min(8.0, 0.5 * 2**n)), 1) for n i
 #
 # 1. `Retry-After` as a number of seconds, whole or not: `"2"`, `"1.5"`.
 # 2. `Retry-After` as a date: the seconds from `now` until then. A date without a zone means UTC.
-# 3. `RateLimit` with `r=0`: its `t`. With several entries, the longest of those with `r=0`. With `r` above 0 that quota was not the reason.
+# 3. `RateLimit` with `r=0`: its `t`. With several entries, parted by commas, the longest of those with `r=0`. With `r` above 0 that quota was not the reason.
+#    `"api"; r=0; t=155` is the same as `"api";r=0;t=155`, and so is `"api";t=155;r=0`.
 # 4. Full jitter: `rng.uniform(0, bound)`, where `bound` is `BASE_SECONDS` doubled for each attempt after the first, at most `CAP_SECONDS`.
 #
-# What makes no sense (zero, negative, past, `nan`, `inf`, garbage) is passed over, and never crashes. A long wait is returned as it is: whether to accept it is the caller's business.
+# What makes no sense (zero, negative, past, `nan`, `inf`, too long for a float, garbage) is passed over for the next rule, and never crashes. A long wait is returned as it is: whether to accept it is the caller's business.
 #
 # `headers` is a mapping such as `response.headers`; `attempt` is 1 after the first attempt failed; `now` is in seconds since 1970; `rng` is a `random.Random`.
 #
-# Example: `wait_seconds({"Retry-After": "2"}, 1, now, rng)` → `2.0`.   Check: the cell below, or `make check EX=04-2`.
+# Example: `wait_seconds({"Retry-After": "2"}, 1, now, rng)` → `2.0`.
+#
+# Check: the cell below, or `make check EX=04-2`.
 
 # %%
 import math
@@ -335,8 +320,9 @@ def wait_seconds(headers: Mapping[str, str], attempt: int, now: float, rng: rand
             seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now
         except (ValueError, TypeError, OverflowError):
             seconds = 0.0
-    resets = re.findall(r"\br=0+\s*;\s*t=(\d+)", headers.get("RateLimit", ""))
-    for asked_for in (seconds, max(map(float, resets), default=0.0)):
+    quotas = [dict(re.findall(r"\b([rt])=(\d+)", quota)) for quota in headers.get("RateLimit", "").split(",")]
+    resets = [float(quota.get("t", 0)) for quota in quotas if re.fullmatch("0+", quota.get("r", ""))]
+    for asked_for in (seconds, max(resets, default=0.0)):
         if 0 < asked_for < math.inf:
             return asked_for
     doublings = min(attempt - 1, 10)  # 2 ** 5000 is more than a float can hold
@@ -350,7 +336,7 @@ def wait_seconds(headers: Mapping[str, str], attempt: int, now: float, rng: rand
 
 # %% [markdown] hint="04-2"
 # Nearly code: `float(asked)` in a `try`; in its `except ValueError` a second `try` with `parsedate_to_datetime(asked)`, its `.timestamp() - now`; a date with `tzinfo` None gets
-# `.replace(tzinfo=UTC)`. Accept a value if `0 < value < math.inf`. `re.findall(r"r=0\s*;\s*t=(\d+)", ...)` finds the resets. `min(CAP_SECONDS, BASE_SECONDS * 2 ** ...)` first, `rng.uniform(0, ...)` last, and
+# `.replace(tzinfo=UTC)`. Accept a value if `0 < value < math.inf`. For each part of `RateLimit.split(",")`, `dict(re.findall(r"\b([rt])=(\d+)", part))` has both numbers in any order. `min(CAP_SECONDS, BASE_SECONDS * 2 ** ...)` first, `rng.uniform(0, ...)` last, and
 # keep the exponent small: Python refuses `0.5 * 2 ** 5000`.
 
 # %% [markdown] explanation="04-2"
@@ -437,7 +423,9 @@ class BearerAuth(AuthBase):
 # - follows no redirect: it raises, or returns the 3xx;
 # - keeps up to `CONNECTIONS` connections per host, for `http://` and `https://`.
 #
-# Example: `build_session(BearerAuth(token), retries=3).get(url, timeout=10)`.   Check: the cell below, or `make check EX=04-3`.
+# Example: `build_session(BearerAuth(token), retries=3).get(url, timeout=10)`.
+#
+# Check: the cell below, or `make check EX=04-3`.
 
 # %%
 MAX_WAIT_SECONDS = 30
@@ -512,7 +500,7 @@ with needs("04-3"):
 # | decide per request | a method is repeatable or not; a stream that has begun is unknown to it |
 # | stop when everybody fails | each session counts for itself |
 #
-# So the next client has a loop of its own. What does the session still contribute to it?
+# So the next client has a loop of its own. From the session it takes what is left: the connections, the auth object, no redirects.
 
 # %% [markdown]
 # ## 5. A loop of your own
@@ -581,9 +569,10 @@ class BadAnswer(ChatError):
 #
 # A time-out bounds one wait for bytes. A **deadline** bounds everything: all attempts, the waits between them, a body that drips. It has to be asked at every step, so it gets an object.
 #
-# The client takes its clock as an argument. Python's module `time` is one. Ours, below, is another: whoever sleeps on it moves it. **Predict:** how long does the last line take?
+# The client takes its clock as an argument. Python's module `time` is one. Ours, below, is another: whoever sleeps on it moves it. **Predict:** how many seconds of yours does an hour on it take?
 
 # %%
+import time
 from typing import Protocol
 
 
@@ -629,11 +618,16 @@ class Call:
 
 
 clock = LessonClock(hub)
+began = time.monotonic()
 clock.sleep(3600)
+print("slept", clock.slept, "s; it took", round(time.monotonic() - began), "s")
 
 # %% [markdown]
+# None: the sandbox is an hour later, and nobody waited.
+#
 # Last, reading. `response.content` waits until a dripping body is complete, whatever the time. The next function hands out bytes as they come, asks the clock
-# before each read, and lets no read last longer than what is left. It is given; where in it would a stalled stream end?
+# before each read, and lets no read last longer than what is left. It is given. Read the loop alone: how much time is left, no read longer than that, one read. **Where** in it would a
+# stalled stream end?
 
 # %%
 from urllib3 import exceptions as urllib3_errors
@@ -671,6 +665,8 @@ class Answer:
 
 
 # %% [markdown]
+# In `read1`: the socket's time-out raises there, and it leaves as a `requests.ConnectionError`.
+#
 # Hugging Face's router writes its errors in two shapes (observed, third-party, 2025-08 to 2026-09), and proxies on the way send HTML:
 #
 # ```text
@@ -679,7 +675,9 @@ class Answer:
 # 502  <html> ...
 # ```
 #
-# So a reader of errors must expect anything. Given are the class for each status, and two functions that turn an answer or a network error into a `Failure`. Which status can mean two things here?
+# So a reader of errors must expect anything. A 400 can even mean two things: a bad request, or a model that nobody serves; only the code in the body tells.
+#
+# Given are the class for each status, and two functions that turn an answer or a network error into a `Failure`. Read `refused` and `unreachable`; the other two serve them.
 
 # %%
 import json
@@ -727,9 +725,11 @@ def refused(response: requests.Response, call: Call) -> Failure:
 
 def unreachable(error: Exception) -> Failure:
     """The failure that an error of the network is. Keeps nothing of `error`: it holds the request, with its headers."""
-    if isinstance(error, ValueError) and not isinstance(error, requests.RequestException):
-        # http.client refuses a line break in a header, and quotes the header
+    # http.client refuses a line break in a header, and a letter beyond Latin-1, and quotes the header
+    if isinstance(error, UnicodeEncodeError) or str(error).startswith("Invalid header value"):
         return Failure(InvalidToken("the token cannot be sent"), Outcome(trouble="other"))
+    if not isinstance(error, requests.RequestException):
+        return Failure(BadRequest("the request cannot be sent"), Outcome(trouble="other"))
     if isinstance(error, requests.TooManyRedirects):  # from a session that follows none
         return Failure(BadAnswer("the router answered with a redirect"), Outcome(trouble="other"))
     trouble = trouble_of(error)
@@ -754,22 +754,32 @@ def trouble_of(error: Exception) -> Trouble:
 # %% [markdown]
 # ### Exercise 04-4: a client with a deadline   (about 40 lines, 16 minutes)
 #
-# Complete `ChatClient`. `__init__` and `complete` are given, the rest is yours. `complete(messages)` returns an `Answer` or raises a `ChatError`, nothing else.
+# Complete `ChatClient`. `__init__` and `complete` are given, the rest is yours. For messages that are JSON, `complete(messages)` returns an `Answer` or raises a `ChatError`, nothing else.
 #
-# - `_send(body, call)` posts `body` as JSON to `{base_url}/chat/completions` with `self.session`, streamed, and follows no redirect. Its connect and read time-outs are those of
-#   `self.timeouts`, neither longer than the time left.
-# - `_once(messages, call)` sends `{"model": ..., "messages": ...}` and reads the body with `chunks`. It returns an `Answer`, or a `Failure`: `refused(response, call)` for a status other than 200, `unreachable(error)` for
-#   a `requests.RequestException` or a `ValueError` from sending, and `Failure(BadAnswer("...", 200, request_id), Outcome(200))`, which is not repeated, for a 200 that is no chat completion. The request id stands in the header
-#   `X-Request-Id`. Every response is closed, whatever happened.
-# - `_wait_or_raise(failure, call)` returns after the wait that is due before another attempt, or raises `failure.error`, with `attempts` and `elapsed_seconds` filled in:
-#     - What `is_retryable` refuses is raised at once. For us a POST is `repeatable` if `self.repeatable` says so.
-#     - Otherwise `retry_after_seconds` is the wait of `wait_seconds`, given the clock's `time()` and `self.rng`.
-#     - It is raised, too, after `self.max_attempts` attempts, if the wait is **not shorter than the time left** (nobody waits in vain), and if `self.budget.take()` says no. Ask the budget last.
-#     - If no time is left, a `ServiceUnavailable` becomes a `DeadlineExceeded` with the same status, request id and partial text.
-#     - It sleeps with `self.clock.sleep`.
-# - Nothing secret in the errors, nor chained to them, nor printed.
+# **`_send(body, call)`** posts `body` as JSON to `{base_url}/chat/completions` with `self.session`, streamed, and follows no redirect. Its connect and read time-outs are those of
+# `self.timeouts`, neither longer than the time left. If no time is left, it sends nothing and raises `requests.ConnectTimeout`.
+#
+# **`_once(messages, call)`** sends `{"model": ..., "messages": ...}`, reads the body with `chunks` and the read time-out, and closes the response, whatever happened. It returns
+#
+# - `refused(response, call)` for a status other than 200;
+# - `unreachable(error)` for a `requests.RequestException` or a `ValueError` from sending or reading;
+# - `Failure(BadAnswer("...", 200, request_id), Outcome(200))`, which is not repeated, for a 200 that is no chat completion: no JSON, or no text at `choices[0].message.content` (`null` is none);
+# - else an `Answer`. `finish_reason` and `usage` may be missing or `null`: then they are `None` and `{}`. The request id stands in the header `X-Request-Id`.
+#
+# **`_wait_or_raise(failure, call)`** returns after the wait that is due before another attempt, or raises `failure.error`. In this order:
+#
+# 1. If no time is left, a `ServiceUnavailable` becomes a `DeadlineExceeded` with the same status, request id and partial text.
+# 2. What `is_retryable` refuses is raised. For us a POST is `repeatable` if `self.repeatable` says so.
+# 3. The wait is that of `wait_seconds`, given the failure's headers, the attempts, the clock's `time()` and `self.rng`.
+# 4. The error is raised, with `retry_after_seconds` set to that wait, if `self.max_attempts` attempts were made, or if the wait is **not shorter than the time left** (nobody waits in vain), or if
+#    `self.budget.take()` says no. The budget is asked last: a retry that cannot happen costs nothing.
+# 5. Else it sleeps with `self.clock.sleep` and returns.
+#
+# Whatever is raised has `attempts` and `elapsed_seconds` filled in. It holds nothing secret, and nothing is printed. No other error is chained to it (`__cause__`, `__context__`): the errors of `requests` hold the whole
+# request, with token and prompt, and whoever reports an error reports its chain.
 #
 # Example: `ChatClient(session, f"{hub.router}/v1", MODEL).complete([{"role": "user", "content": "Hello"}]).text`.
+#
 # Check: the cell below, or `make check EX=04-4`.
 
 # %%
@@ -831,7 +841,10 @@ class ChatClient:
 
     def _send(self, body: dict[str, object], call: Call) -> requests.Response:
         # BEGIN SOLUTION
-        connect, read = (min(seconds, max(call.left(), 0.001)) for seconds in self.timeouts)
+        left = call.left()
+        if left <= 0:
+            raise requests.ConnectTimeout("no time left")
+        connect, read = (min(seconds, left) for seconds in self.timeouts)
         url = f"{self.base_url}/chat/completions"
         return self.session.post(url, json=body, timeout=(connect, read), allow_redirects=False, stream=True)
         # END SOLUTION
@@ -875,11 +888,11 @@ class ChatClient:
 
 
 # %% [markdown] hint="04-4"
-# Which of the three methods knows HTTP, which knows time, and which knows both? Start with `_send`: five keyword arguments, each from one line of the text. In `_wait_or_raise`, write down the reasons
-# to raise; what remains is the one case that sleeps. Why does raising outside of an `except` block need no `from None`?
+# Which of the three methods knows HTTP, which knows time, and which knows both? Start with `_send`: four keyword arguments, each named in its paragraph. In `_wait_or_raise`, the rules
+# stand in the order of the code. Why does raising outside of an `except` block need no `from None`?
 
 # %% [markdown] hint="04-4"
-# Nearly code. `_send`: `connect, read = (min(s, call.left()) for s in self.timeouts)`, then `self.session.post(url, json=body, timeout=(connect, read), allow_redirects=False, stream=True)`. `_once`: `try: with self._send(...) as response:` look
+# Nearly code. `_send`: `left = call.left()`; raise if it is not above 0; `connect, read = (min(s, left) for s in self.timeouts)`, then `self.session.post(url, json=body, timeout=(connect, read), allow_redirects=False, stream=True)`. `_once`: `try: with self._send(...) as response:` look
 # at the status, `content = b"".join(chunks(...))`; `except (requests.RequestException, ValueError) as error: return unreachable(error)`; then `json.loads` and `["choices"][0]["message"]["content"]` in a second `try`.
 # `_wait_or_raise`: `if left <= 0 and isinstance(error, ServiceUnavailable)` make a `DeadlineExceeded` of it; `if is_retryable(replace(failure.outcome, repeatable=self.repeatable), "POST"):` compute the wait; `if call.attempts < self.max_attempts and wait < left and self.budget.take()`: sleep and `return`. At the end set the two fields and `raise error`.
 
@@ -907,15 +920,15 @@ with needs("04-4"):
         clock.slept.clear()
         hub.fail_next(status, times=times, retry_after=retry_after, on="router")
         try:
-            print(status, "-> an answer after", client.complete(question).attempts, "attempts, waits", clock.slept)
+            print(status, f"-> an answer, attempts: {client.complete(question).attempts}, waits {clock.slept}")
         except ChatError as failed:
             later = failed.retry_after_seconds
-            told = f"{type(failed).__name__} after {failed.attempts} attempts, waits {clock.slept}"
+            told = f"{type(failed).__name__}, attempts: {failed.attempts}, waits {clock.slept}"
             print(status, "->", told + (f", come back after {later:.1f} s" if later else ""))
     hub.faults.clear()
 
 # %% [markdown]
-# Compare the fourth line with the first client's three hours: the answer came at once, with the time to come back at. In the last line, the retries were used up, and the router would have gone on.
+# In the fourth line the error came at once, and says when to come back; the first client waited three hours in that place. In the last line all four attempts failed, and a fifth would have failed as well.
 #
 # ## 6. When everybody fails
 #
@@ -931,6 +944,7 @@ with needs("04-4"):
         with suppress(ServiceUnavailable):
             client.complete(question)
     print(len(hub.requests), "requests for 50 calls")
+hub.faults.clear()
 
 # %% [markdown]
 # A **retry budget** ends that. It is a bucket of tokens that all calls of a program share: a retry takes one out, a success puts a small part of one back. In normal times the bucket is full and nobody notices. In an outage
@@ -946,6 +960,7 @@ with needs("04-4"):
 # - Threads share it: two of them never get the same token, and nobody waits for one.
 #
 # Example: `budget = RetryBudget(capacity=2, per_success=0.1)`; `[budget.take() for _ in range(3)]` → `[True, True, False]`.
+#
 # Check: the cell below, or `make check EX=04-5`.
 
 
@@ -995,21 +1010,26 @@ class RetryBudget:
 check("04-5")
 
 # %% [markdown]
-# The same outage, one shared budget of 10. **Predict** the number of requests for 50 calls.
+# The same outage, one shared budget of 10. **Predict:** how many requests arrive for 50 calls, and how many of them for each of the first six?
 
 # %%
 with needs("04-5"):
     budget = RetryBudget(capacity=10, per_success=0.1)
     client = ChatClient(build_session(BearerAuth(token), retries=0), **settings, budget=budget)
     hub.forget()
+    hub.fail_next(503, times=1000, on="router")
+    arrived = [0]
     for _ in range(50):
         with suppress(ServiceUnavailable):
             client.complete(question)
-    print(len(hub.requests), "requests for 50 calls")
+        arrived.append(len(hub.requests))
+    print(arrived[-1], "requests for 50 calls; the first six:", [arrived[n + 1] - arrived[n] for n in range(6)])
 hub.faults.clear()  # the outage is over
 
 # %% [markdown]
-# 60 instead of 200. What does the caller lose? Calls 4 to 50 fail at the first 503, which a retry would not have helped either.
+# 60 instead of 200. Three calls spend nine tokens and the fourth the last one; calls 5 to 50 fail at their first 503. What does a caller lose? Nothing here: no retry would have helped.
+#
+# **A good place for a break.** Streams, the second half, need of all this the loop, `_send` and `_wait_or_raise`.
 #
 # ## 7. A stream, as it comes over the wire
 #
@@ -1045,13 +1065,16 @@ print("one\u2028line".splitlines())
 # 1. The stream is UTF-8; bad bytes become U+FFFD. One byte order mark at its very beginning is dropped.
 # 2. A line ends with LF, CR, or CR LF, and nothing else. A line that ends is dealt with at once: nobody waits to see whether an LF follows a CR.
 # 3. A line is `name: value` or `name:value` (**one** space after the colon is dropped) or `name` alone (the value is then empty). A line that starts with a colon is a comment.
-# 4. `data` adds a line to the event's data; several are joined with LF. `event` sets its type. Names are exact: `Data` is nothing. Unknown names are passed over.
-# 5. `id` sets the id of this event and of all that follow, unless the value holds NUL. `retry` sets `retry_milliseconds` if the value is ASCII digits and nothing else.
+# 4. `data` adds a line to the event's data; several are joined with LF. `event` sets its type (`message` if it is never set, or set to nothing). Names are exact: `Data` is nothing. Unknown names are passed over.
+# 5. `id` sets the id of this event and of all that follow, unless the value holds NUL. `retry` sets `retry_milliseconds` if the value is ASCII digits and nothing else; a value too long for
+#    `int` (more than 4300 digits) is passed over.
 # 6. An empty line ends the event. If it has no `data` line, there is none, and its type is forgotten. `data` alone is an event with empty data.
 # 7. What is not ended by an empty line is no event. `[DONE]` is data like any other.
-# 8. If a line and the data gathered so far together pass `limit_bytes`, raise `StreamTooLong`: a server must not fill our memory. Long *chunks* are fine.
+# 8. A server must not fill our memory. At the end of a `feed`, count the bytes that are kept: the line that has begun, and the `data` lines of the event so far (whole lines, without line ends). More than `limit_bytes` raise
+#    `StreamTooLong`; what this chunk had completed is lost with it. Long *chunks* are fine, and so are long streams.
 #
 # Example: `SSEDecoder().feed(b"data: a\ndata: b\n\n")` → `[Event(data="a\nb", type="message", id="")]`.
+#
 # Check: the cell below, or `make check EX=04-6`.
 
 
@@ -1117,7 +1140,8 @@ class SSEDecoder:
         elif name == "id" and "\0" not in value:
             self._id = value
         elif name == "retry" and value.isascii() and value.isdigit():
-            self.retry_milliseconds = int(value[:15])  # int() refuses thousands of digits
+            with suppress(ValueError):  # int() refuses thousands of digits
+                self.retry_milliseconds = int(value)
         return []
 
     def _end_of_event(self) -> list[Event]:
@@ -1228,12 +1252,14 @@ def after(text: str, failure: Failure) -> Failure:
 # - The body asks for `"stream": True` and `"stream_options": {"include_usage": True}` besides model and messages.
 # - Another status than 200 is `refused(response, call)`. A 200 whose `Content-Type` does not start with `text/event-stream` is a `BadAnswer`, `Outcome(200)`.
 # - The text of an event is `choices[0]["delta"]["content"]`; each of these may be missing, empty or `None` (the last chunk, with `usage`, has empty `choices`). Nothing is yielded for no text.
-# - `[DONE]`, or the end of the bytes after a `finish_reason`, returns an `Answer` with the whole text and the `usage`. After `[DONE]` nothing more is waited for; `hang_up(response, call)` saves the connection.
-# - The end without either is a `ServiceUnavailable` with trouble "lost". An event with `"error"` is `failed_event(...)`. An event that is no JSON object, or longer than the decoder allows, is a `BadAnswer`. A `RequestException` or `ValueError` of the network is
+# - `[DONE]`, or the end of the bytes after a `finish_reason`, returns an `Answer` with the whole text, the request id and the `usage`: `{}` if none came. `finish_reason` is `None` if only `[DONE]` came. After `[DONE]` nothing more is waited for; `hang_up(response, call)` saves the connection.
+# - The end without either is a `ServiceUnavailable` with trouble "lost". An event with `"error"` is `failed_event(...)`. An event that is no JSON object, or longer than the decoder allows, is a `BadAnswer`. A `RequestException` or a `ValueError` from sending or reading is
 #   `unreachable(error)`. Each of them goes through `after(text, ...)`, so that text already yielded is kept and never ordered again.
 # - The response is closed in every case, also when the caller stops early.
 #
-# Example: `print(*client.stream(question), sep="|")` → `A| read| token| ...`.   Check: the cell below, or `make check EX=04-7`.
+# Example: `streaming = StreamingChatClient(session, f"{hub.router}/v1", MODEL)`; `print(*streaming.stream(question), sep="|")` → `A| read| token| ...`.
+#
+# Check: the cell below, or `make check EX=04-7`.
 
 
 # %%
@@ -1440,107 +1466,46 @@ with needs("04-4"):
 # %% [markdown]
 # ## 10. What the libraries do
 #
-# `huggingface_hub` and `openai` bring clients for the same router. What do you get from them when it fails? Not what the documentation says: run them. Each gets a time-out here, as without one `InferenceClient` waits for ever and
-# `openai` ten minutes. Waits are written down, not slept.
+# First your client beside the one of section 1, under twelve failures. Each cell of the table: requests, seconds of waiting (noted, not slept), end. **Predict:** in which of the lines is the first client the better one?
 
 
 # %%
-from collections.abc import Callable
-
-Ask = Callable[[], object]
-
-
-def clients(hub: sandbox.Sandbox, seconds: float = 0.3) -> dict[str, tuple[Ask, Ask]]:
-    """By name: a whole answer and a streamed one, from each client. seconds: their time-out."""
-    from huggingface_hub import InferenceClient
-    from openai import OpenAI
-
+def all_four(hub: sandbox.Sandbox) -> dict[str, tuple[Ask, Ask]]:
+    """By name: a whole answer and a streamed one, from the client of section 1, from yours and from two libraries."""
     token, address = hub.tokens["fine_grained"], f"{hub.router}/v1"
-    asked: Any = [{"role": "user", "content": "What is a read token?"}]
     session = build_session(BearerAuth(token), retries=0)
-    first = FirstClient(f"{address}/chat/completions", token)
-    ours = StreamingChatClient(session, address, MODEL, timeouts=(seconds, seconds), rng=random.Random(4))
-    face = InferenceClient(base_url=address, api_key=token, timeout=seconds)
-    opened = OpenAI(base_url=address, api_key=token, timeout=seconds)
+    ours = StreamingChatClient(session, address, MODEL, timeouts=(0.3, 0.3), rng=random.Random(4))
+    return clients(hub, FirstClient(f"{address}/chat/completions", token), ours)
 
-    def streamed_by_openai() -> str:
-        chunks = opened.chat.completions.create(model=MODEL, messages=asked, stream=True)
-        return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
-
-    def streamed_by_face() -> str:
-        chunks = face.chat_completion(asked, model=MODEL, stream=True)
-        return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
-
-    return {
-        "first": (lambda: first.ask(asked[0]["content"]), lambda: list(first.stream(asked[0]["content"]))),
-        "ours": (lambda: ours.complete(asked), lambda: list(ours.stream(asked))),
-        "InferenceClient": (
-            lambda: face.chat_completion(asked, model=MODEL).choices[0].message.content,
-            streamed_by_face,
-        ),
-        "openai": (
-            lambda: opened.chat.completions.create(model=MODEL, messages=asked).choices[0].message.content,
-            streamed_by_openai,
-        ),
-    }
-
-
-def watch(hub: sandbox.Sandbox, plan: list[Any], ask: Ask) -> str:
-    """What came of one call while the router does as planned: requests, seconds of waiting, end."""
-    hub.faults.clear()
-    hub.forget()
-    hub.script(plan, on="router")
-    random.seed(4)  # openai's jitter
-    with noted_waits() as waits:
-        try:
-            said = ask()
-            ended = "error as a value" if isinstance(said, dict) and "error" in said else "answer"
-        except Exception as error:
-            ended = type(error).__name__
-    return f"{len(hub.requests)}, {sum(waits):.1f} s, {ended}"
-
-
-PLANS: dict[str, list[Any]] = {
-    "401": [401],
-    "402": [402],
-    "503, 503, 200": [503, 503, 200],
-    "504 for ever": [504] * 9,
-    "429, Retry-After 2": [faults.Status(429, retry_after=2)],
-    "429, RateLimit t=20": [faults.Status(429, rate_limit=(0, 20))],
-    "429, Retry-After 3600": [faults.Status(429, retry_after=3600)] * 9,
-    "reset": [faults.Reset()],
-    "silence": [faults.Hang()] * 9,
-    "login page": [faults.LoginPage()],
-    "redirect": [faults.Redirect("port")],
-    "body cut": [faults.ShortBody(after=20)],
-}
-STREAM_PLANS: dict[str, list[Any]] = {
-    "stream, no fault": [200],
-    "stream, cut": [faults.CutChunk()],
-    "stream, cut unseen": [faults.CutClose()],
-    "stream, error late": [faults.ErrorEvent()],
-    "stream, error first": [faults.ErrorEvent(after=0)],
-    "stream, no [DONE]": [faults.NoDone()],
-    "stream, login page": [faults.LoginPage()],
-}
 
 with needs("04-7"):
-    asks = clients(hub)
-    for kind, plans in enumerate((PLANS, STREAM_PLANS)):
-        for name, plan in plans.items():
-            row = [watch(hub, plan, asks[who][kind]) for who in ("ours", "InferenceClient", "openai")]
-            print(f"{name:<22}", *(f"{cell:<34}" for cell in row))
+    four = all_four(hub)
+    print(table(hub, PLANS, {name: four[name][0] for name in ("first", "ours")}))
 
 # %% [markdown]
-# Each cell: requests, seconds of waiting, end (huggingface_hub 2.4.0, openai 3.54.0). Read a column first, then these rows:
+# In none. It was faster after "429, RateLimit t=20" and "reset", because it came back at once; here the failure was planned for one request, a real quota would have refused it again. After "Retry-After 2" both do the same.
+# Elsewhere it waits longer, follows a redirect with the prompt, hangs in silence, or returns its error as a value.
 #
-# - `InferenceClient` never repeats. Its errors carry the status, but most share one class.
-# - `openai` repeats twice by default, reads `Retry-After` up to two minutes, and knows nothing of `RateLimit`.
-# - **redirect**: both follow a 307 to another port. The token stays behind, which is why the second answer is a 401; the *prompt* went along.
-# - **cut unseen**: both hand out half an answer as a whole one. `finish_reason` in the last chunk would tell: look at it yourself. **login page**, streamed: both hand out an empty answer.
+# `huggingface_hub` and `openai` bring clients for the same router. What do you get from them when it fails? Not what the documentation says: run them. Each gets a time-out here, as without one `InferenceClient` waits for ever and
+# `openai` ten minutes. **Predict:** which of the three hands out half an answer as a whole one?
+
+# %%
+with needs("04-7"):
+    four = all_four(hub)
+    for kind, plans in enumerate((PLANS, STREAM_PLANS)):
+        print(table(hub, plans, {name: four[name][kind] for name in ("ours", "InferenceClient", "openai")}), "\n")
+
+# %% [markdown]
+# Versions: huggingface_hub 2.4.0, openai 3.54.0. Go down the column of each library once, then look at single lines:
+#
+# - `InferenceClient` sends each request once, whatever comes. Its errors carry the status, but most share one class.
+# - `openai` sends a request up to three times, obeys a `Retry-After` of up to two minutes, and knows nothing of `RateLimit`.
+# - **redirect**: both follow a 307 to another port. They leave the token behind, so the second answer is a 401; the *prompt* went along.
+# - **cut unseen**: both hand out half an answer as a whole one. Only `finish_reason` in the last chunk would tell: look at it yourself.
+# - **login page**, streamed: both hand out an empty answer.
 # - **error first**: no text had come, and yet neither asks again: a stream that began with 200 counts as a success.
 #
-# All failures that the sandbox knows are in `data/fault_matrix.toml`, made the same way by `make faults`. Where does ours do worse? It is code that you have to keep; and 504 for ever cost four generations, until `repeatable=False`.
+# All failures that the sandbox knows are in `data/fault_matrix.toml`, made the same way by `make faults`. Ours does worse in two ways: it is code that you have to keep, and "504 for ever" may cost four generations, unless `repeatable=False`.
 
 # %% [markdown]
 # ## 11. Which client should I use?
@@ -1579,6 +1544,9 @@ with needs("04-7"):
         print("".join(streaming.stream(question)))
     except ChatError as failed:
         print(type(failed).__name__, failed)
+
+# %% [markdown]
+# Two: the address and the token. The client is the same, since the sandbox speaks as the router does.
 
 # %%
 hub.stop()

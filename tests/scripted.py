@@ -7,7 +7,7 @@ requests 2.34.2, each seen there).
 
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from http.client import IncompleteRead
@@ -57,7 +57,10 @@ class Reply:
 
 @dataclass(frozen=True)
 class Sent:
-    """A request as it arrived. timeout: (connect, read) in seconds, None for one that was not given."""
+    """A request as it arrived. timeout: (connect, read) in seconds, None for one that was not given.
+
+    streamed: whether the body of the answer was left to be read.
+    """
 
     method: str
     url: str
@@ -65,6 +68,7 @@ class Sent:
     body: Any
     timeout: tuple[float | None, float | None]
     at: float
+    streamed: bool
 
 
 Step = Reply | Break
@@ -111,23 +115,26 @@ def whole_stream(*texts: str) -> Reply:
 class ScriptedAdapter(HTTPAdapter):
     """Answers the requests of one session by `steps`; the last one goes on for ever.
 
-    sent: what arrived. lent, returned: connections given out, and given back.
+    sent: what arrived. lent, returned: connections given out, and given back. read_up: bodies read to their end, after
+    which a connection can be used again.
     """
 
     def __init__(self, steps: Iterable[Step], clock: VirtualClock) -> None:
         super().__init__()
         self._steps, self.clock = list(steps), clock
         self.sent: list[Sent] = []
-        self.lent = self.returned = 0
+        self.lent = self.returned = self.read_up = 0
 
     def send(  # type: ignore[override]  # the adapters' own signature has more than we need
-        self, request: requests.PreparedRequest, timeout: Any = None, **_: object
+        self, request: requests.PreparedRequest, timeout: Any = None, stream: bool = False, **_: object
     ) -> requests.Response:
         connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+        if any(seconds is not None and seconds <= 0 for seconds in (connect, read)):  # as urllib3 refuses it
+            raise ValueError("the timeout cannot be set to a value less than or equal to 0.")
         body = json.loads(request.body) if request.body else None
         headers = dict(request.headers)
         self.sent.append(
-            Sent(request.method or "", request.url or "", headers, body, (connect, read), self.clock.passed)
+            Sent(request.method or "", request.url or "", headers, body, (connect, read), self.clock.passed, stream)
         )
         step = self._steps.pop(0) if len(self._steps) > 1 else self._steps[0]
         if isinstance(step, Reply):
@@ -137,10 +144,13 @@ class ScriptedAdapter(HTTPAdapter):
     def _reply(self, reply: Reply, request: requests.PreparedRequest, read: float | None) -> requests.Response:
         self.lent += 1
         connection = _Connection(_Socket(read))
-        body = _Body(reply, self.clock, connection.sock)
+        body = _Body(reply, self.clock, connection.sock, self._count_end)
         stand_ins: Any = {"original_response": body, "pool": self, "connection": connection}  # of a few methods each
         raw = urllib3.HTTPResponse(body, reply.headers, reply.status, preload_content=False, **stand_ins)
         return self.build_response(request, raw)
+
+    def _count_end(self) -> None:
+        self.read_up += 1
 
     def _put_conn(self, connection: object) -> None:  # what urllib3 calls on the pool that a connection came from
         self.returned += 1
@@ -185,8 +195,9 @@ class _Connection:
 class _Body(io.RawIOBase):
     """What http.client's response is to urllib3: read, read1, and closed at its end."""
 
-    def __init__(self, reply: Reply, clock: VirtualClock, sock: _Socket) -> None:
+    def __init__(self, reply: Reply, clock: VirtualClock, sock: _Socket, at_end: Callable[[], None]) -> None:
         self._pieces, self._reply, self._clock, self._socket = list(reply.pieces), reply, clock, sock
+        self._at_end = at_end
         self._begun = False
         self.msg = Message()  # where requests looks for cookies
 
@@ -226,5 +237,7 @@ class _Body(io.RawIOBase):
             self._wait(FOREVER + 1)
         if self._reply.ends == "cut":
             raise IncompleteRead(b"")
+        if not self.closed:
+            self._at_end()
         self.close()
         return b""

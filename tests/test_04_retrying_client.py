@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -59,7 +60,7 @@ MAY_HAVE_BEGUN: dict[str, dict[str, Any]] = {
     "error-event": {"status": 200, "error_type": "generation"},
 }
 FINAL: dict[str, dict[str, Any]] = {
-    **{str(status): {"status": status} for status in (400, 401, 402, 403, 404, 410, 413, 422)},
+    **{str(status): {"status": status} for status in (400, 401, 402, 403, 404, 410, 413, 422, 425, 501, 505, 511)},
     "redirect": {"status": 302},
     "success": {"status": 200},
     "other-trouble": {"trouble": "other"},
@@ -197,15 +198,26 @@ def test_04_2_the_bound_doubles_up_to_the_cap(lesson: SimpleNamespace) -> None:
     )
 
 
+def test_04_2_the_dice_are_thrown_below_the_cap(lesson: SimpleNamespace) -> None:
+    wait = _wait(lesson, {}, 9)
+
+    assert wait == 4.0, wrong(
+        "jitter-before-cap",
+        seen=f"after attempt 9, dice that fall in the middle give {wait!r} s",
+        due="4.0: the middle between 0 and the cap. If the dice are thrown first, most clients wait exactly the cap",
+        read='"Exercise 04-2", rule 4: the bound is at most CAP_SECONDS',
+    )
+
+
 def test_04_2_many_attempts_are_no_problem(lesson: SimpleNamespace) -> None:
     try:
         wait = _wait(lesson, {}, 5000)
     except OverflowError as error:
         wait = error
 
-    assert wait == 4.0, wrong(
+    assert not isinstance(wait, OverflowError), wrong(
         "overflow",
-        seen=f"after attempt 5000 your function gave {wait!r}",
+        seen=f"after attempt 5000 your function raised {wait!r}",
         due="4.0: Python cannot turn 2 ** 5000 into a float, so bound the exponent, too",
         read='the second hint of 04-2: hint("04-2")',
     )
@@ -280,7 +292,9 @@ def test_04_2_the_hubs_window_counts(lesson: SimpleNamespace) -> None:
         ('"api";r=42;t=155', None, "waits-for-a-quota-that-is-left"),
         ('"api";r=0;t=20, "pages";r=0;t=155', 155, "first-window-only"),
         ('"api";r=10;t=155, "pages";r=0;t=20', 20, "wrong-window"),
-        ('"api";r=0; t=20', 20, "strict-ratelimit"),
+        ('"api"; r=0; t=20', 20, "strict-ratelimit"),
+        ('"api";t=20;r=0', 20, "fixed-order-of-r-and-t"),
+        ('"api";r=05;t=155', None, "takes-05-for-0"),
     ],
 )
 def test_04_2_only_an_empty_quota_counts(lesson: SimpleNamespace, value: str, due: float | None, mistake: str) -> None:
@@ -320,7 +334,7 @@ GARBAGE = [
 
 @pytest.mark.parametrize("header", ["Retry-After", "RateLimit"])
 def test_04_2_garbage_is_passed_over(lesson: SimpleNamespace, header: str) -> None:
-    for value in [*GARBAGE, '"api";r=0;t=', '"api";r=0;t=0', "r=0;t=" + "9" * 400]:
+    for value in [*GARBAGE, '"api";r=0;t=', '"api";r=0;t=0']:
         try:
             wait = _wait(lesson, {header: value})
         except Exception as error:
@@ -328,14 +342,41 @@ def test_04_2_garbage_is_passed_over(lesson: SimpleNamespace, header: str) -> No
 
         assert not isinstance(wait, Exception), wrong(
             "crashes-on-garbage",
-            seen=f"for {header}: {value[:40]} your function raised {type(wait).__name__}",
+            seen=f"for {header}: {value} your function raised {type(wait).__name__}",
             due="a wait: a header that nobody can read is no reason to crash",
             read='"Exercise 04-2", the line below the rules',
         )
         assert 0 <= wait <= 0.5, wrong(
             "believes-garbage",
-            seen=f"for {header}: {value[:40]} you returned {wait!r}",
+            seen=f"for {header}: {value} you returned {wait!r}",
             due="a random wait, as without the header: nobody can wait for that",
+            read='"Exercise 04-2", the line below the rules',
+        )
+
+
+def test_04_2_a_number_may_be_too_long_for_a_float(lesson: SimpleNamespace) -> None:
+    try:
+        wait = _wait(lesson, {"RateLimit": '"api";r=0;t=' + "9" * 400})
+    except Exception as error:
+        wait = error
+
+    ended = f"raised {type(wait).__name__}" if isinstance(wait, Exception) else "returned more than anybody can wait"
+    assert not isinstance(wait, Exception) and 0 <= wait <= 0.5, wrong(  # noqa: PT018 - one problem, one message
+        "too-long-for-a-float",
+        seen=f'for RateLimit: "api";r=0;t= and 400 digits your function {ended}',
+        due="a random wait, as without the header: the number is too long for a float (float() makes inf of it)",
+        read='"Exercise 04-2", the line below the rules',
+    )
+
+
+def test_04_2_garbage_hands_over_to_the_next_rule(lesson: SimpleNamespace) -> None:
+    for value in GARBAGE:
+        wait = _wait(lesson, {"Retry-After": value, "RateLimit": '"api";r=0;t=155'})
+
+        assert wait == 155, wrong(
+            "stops-at-garbage",
+            seen=f'for Retry-After: {value}, together with RateLimit: "api";r=0;t=155, you returned {wait!r}',
+            due="155.0: what makes no sense is passed over, and the next rule is asked",
             read='"Exercise 04-2", the line below the rules',
         )
 
@@ -451,6 +492,41 @@ def test_04_3_a_get_is_repeated(lesson: SimpleNamespace, hub: sandbox.Sandbox, s
     )
 
 
+def test_04_3_the_waits_grow_and_differ(
+    lesson: SimpleNamespace, hub: sandbox.Sandbox, slept: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: dict[float, list[float]] = {}
+    for fall in (0.1, 0.9):  # urllib3, and whoever does it by hand, throws the dice of the module `random`
+        monkeypatch.setattr(random, "random", lambda fall=fall: fall)
+        monkeypatch.setattr(random, "uniform", lambda low, high, fall=fall: low + (high - low) * fall)
+        session = lesson.build_session(lesson.BearerAuth(hub.tokens["read"]), 7)
+        slept.clear()
+        hub.fail_next(503, times=7, on="router")
+
+        _ask(session, "GET", f"{hub.router}/v1/models")
+
+        waits[fall] = list(slept)
+
+    assert waits[0.9][-1] >= 2 * waits[0.9][0] > 0, wrong(
+        "waits-do-not-grow",
+        seen=f"seven retries came after waits of {waits[0.9]} s",
+        due="growing waits: backoff_factor is 0 unless you set it, and jitter alone does not grow",
+        read='"What urllib3 can do for you": the table of switches',
+    )
+    assert waits[0.1] != waits[0.9], wrong(
+        "no-spread",
+        seen=f"two clients with different luck waited {waits[0.1]} s, both",
+        due="waits that differ: backoff_jitter is 0 unless you set it",
+        read='"What urllib3 can do for you": the table of switches',
+    )
+    assert max(waits[0.9]) <= 8, wrong(
+        "waits-too-long",
+        seen=f"seven retries came after waits of {waits[0.9]} s",
+        due="at most 8 s each: backoff_max, which is 120 unless you set it",
+        read='"Exercise 04-3", the third rule',
+    )
+
+
 def test_04_3_a_post_is_not_repeated(lesson: SimpleNamespace, hub: sandbox.Sandbox, slept: list[float]) -> None:
     session = lesson.build_session(lesson.BearerAuth(hub.tokens["read"]), 3)
     hub.fail_next(503, on="router")
@@ -541,9 +617,15 @@ UNSUPPORTED = {"message": "The requested model is not supported.", "code": "mode
 HTML = Reply(502, (b"<html>Bad Gateway</html>",), {"Content-Type": "text/html"})
 
 
-def _client(lesson: SimpleNamespace, *steps: Step, kind: str = "ChatClient", **options: Any) -> Any:
+def _client(
+    lesson: SimpleNamespace,
+    *steps: Step,
+    kind: str = "ChatClient",
+    clock: VirtualClock | None = None,
+    **options: Any,
+) -> Any:
     """The learner's client over a scripted server, with the adapter and the clock as attributes for the checks."""
-    clock = VirtualClock()
+    clock = clock or VirtualClock()
     adapter = ScriptedAdapter(steps, clock)
     session = requests.Session()
     session.auth = lesson.BearerAuth(FAKE)
@@ -554,15 +636,23 @@ def _client(lesson: SimpleNamespace, *steps: Step, kind: str = "ChatClient", **o
         stream=lambda: client.stream(QUESTION),
         sent=adapter.sent,
         kept=lambda: adapter.lent - adapter.returned,
+        read_up=lambda: adapter.read_up,
         clock=clock,
+        wait_or_raise=client._wait_or_raise,
     )
 
 
 def test_04_4_an_answer_is_returned(lesson: SimpleNamespace) -> None:
     client = _client(lesson, answer("Yes.", {"X-Request-Id": "r-1"}))
 
-    got = client.complete()
+    got = _error(client.complete)
 
+    assert all(sent.streamed for sent in client.sent), wrong(
+        "not-streamed",
+        seen="the request was sent without stream=True, so requests reads the whole body before `chunks` begins",
+        due="stream=True: only then can `chunks` ask the clock before each read",
+        read='"Exercise 04-4": _send',
+    )
     assert [(sent.method, sent.url) for sent in client.sent] == [("POST", f"{ROUTER}/chat/completions")], wrong(
         "wrong-address",
         seen=f"with the base URL {ROUTER} you sent {[(sent.method, sent.url) for sent in client.sent]}",
@@ -575,9 +665,10 @@ def test_04_4_an_answer_is_returned(lesson: SimpleNamespace) -> None:
         due='{"model": ..., "messages": ...}, as JSON',
         read='"Exercise 04-4": _once',
     )
-    assert got == lesson.Answer("Yes.", "stop", USAGE, "r-1", 1, 0.0), wrong(
+    answered = got.value if isinstance(got, _NothingRaised) else got
+    assert answered == lesson.Answer("Yes.", "stop", USAGE, "r-1", 1, 0.0), wrong(
         "wrong-answer",
-        seen=f"for a whole completion with X-Request-Id: r-1 you returned {got!r}",
+        seen=f"for a whole completion with X-Request-Id: r-1 complete gave {answered!r}",
         due=f"{lesson.Answer('Yes.', 'stop', USAGE, 'r-1', 1, 0.0)!r}",
         read='"Exercise 04-4": _once, and the class Answer above it',
     )
@@ -752,6 +843,51 @@ def test_04_4_nobody_waits_in_vain(lesson: SimpleNamespace, asked: int) -> None:
     )
 
 
+def test_04_4_what_is_final_tells_no_time_to_come_back(lesson: SimpleNamespace) -> None:
+    error = _error(_client(lesson, refusal(401, headers={"Retry-After": "7"})).complete)
+
+    told = getattr(error, "retry_after_seconds", None)
+    assert told is None, wrong(
+        "retry-after-in-vain",
+        seen=f"on a 401 the error has retry_after_seconds={told!r}",
+        due="None: it would end the same way at any time. Rule 2 comes before rule 3",
+        read='"Exercise 04-4": _wait_or_raise, rules 2 to 4',
+    )
+
+
+def test_04_4_each_read_has_the_read_time_out(lesson: SimpleNamespace) -> None:
+    slow = Reply(200, (*(b" ",) * 2, *answer().pieces), {"Content-Type": "application/json"}, gap=10.0)
+    for step, due in ((slow, 1), (Reply(200, (b"{",), ends="stall"), 2)):
+        client = _client(lesson, step, answer())
+
+        result = _error(client.complete)
+
+        assert isinstance(result, _NothingRaised) and len(client.sent) == due, wrong(  # noqa: PT018
+            "wrong-read-time-out",
+            seen=f"with the time-outs (5, 30), on {_pace(step)} complete {_ended(result)} "
+            f"after {len(client.sent)} requests",
+            due=f"an Answer after {due}: chunks(response, call, ...) with the second of self.timeouts",
+            read='"Exercise 04-4": _once reads with the read time-out',
+        )
+
+
+def test_04_4_text_that_had_come_outlives_the_deadline(lesson: SimpleNamespace) -> None:
+    client = _client(lesson, answer())
+    broken = lesson.ServiceUnavailable("cut", 200, "r-7", "Yes, it")
+    late = lesson.Call(client.clock, 0.0)
+
+    error = _error(lambda: client.wait_or_raise(lesson.Failure(broken, lesson.Outcome(200, trouble="lost")), late))
+
+    told = {name: getattr(error, name, "missing") for name in ("status", "request_id", "partial_text")}
+    due = {"status": 200, "request_id": "r-7", "partial_text": "Yes, it"}
+    assert told == due, wrong(
+        "deadline-forgets",
+        seen=f"for a failure with partial text and no time left, _wait_or_raise {_ended(error)} with {told}",
+        due=f"DeadlineExceeded with {due}",
+        read='"Exercise 04-4": _wait_or_raise, rule 1',
+    )
+
+
 DRIP = Reply(200, (b" ",) * 1000, {"Content-Type": "application/json"}, gap=1.0)
 
 
@@ -776,6 +912,38 @@ def test_04_4_it_ends_before_its_deadline(lesson: SimpleNamespace, steps: list[S
         seen=f"after all 12 s were used up complete {_ended(error)}",
         due="raise DeadlineExceeded: no time is left",
         read='"Exercise 04-4": when _wait_or_raise raises',
+    )
+
+
+class _LateClock(VirtualClock):
+    """A sleeper that wakes a minute late, as on a machine that was asleep itself."""
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        self.passed += 60
+
+
+@pytest.mark.parametrize(
+    ("steps", "seconds"),
+    [([answer()], 0.0), ([refusal(429), answer()], 60.0)],
+    ids=["a deadline of 0 s", "a sleep that ends late"],
+)
+def test_04_4_nothing_is_sent_when_no_time_is_left(lesson: SimpleNamespace, steps: list[Step], seconds: float) -> None:
+    client = _client(lesson, *steps, clock=_LateClock(), deadline_seconds=seconds)
+
+    error = _error(client.complete)
+
+    assert len(client.sent) < len(steps), wrong(
+        "sends-too-late",
+        seen=f"when no time was left, a request was sent with the time-outs {client.sent[-1].timeout}",
+        due="no request: raise requests.ConnectTimeout before anything is sent",
+        read='"Exercise 04-4": _send, its last sentence',
+    )
+    assert isinstance(error, lesson.DeadlineExceeded), wrong(
+        "no-time-left",
+        seen=f"when no time was left for a request complete {_ended(error)}",
+        due="raise DeadlineExceeded: requests refuses a time-out of 0 or less with a ValueError, so ask before",
+        read='"Exercise 04-4": _send, its last sentence',
     )
 
 
@@ -866,8 +1034,10 @@ def test_04_4_the_budget_is_asked_and_asked_last(lesson: SimpleNamespace) -> Non
         )
 
 
-@pytest.mark.parametrize("body", ["<html>Please log in</html>", "[]", "{}", '{"choices": []}',
-                                  '{"choices": [{"message": {"content": null}}]}', "7", ""])  # fmt: skip
+NO_TEXT = '{"choices": [{"message": {"content": null}, "finish_reason": "stop"}], "usage": {}}'
+
+
+@pytest.mark.parametrize("body", ["<html>Please log in</html>", "[]", "{}", '{"choices": []}', NO_TEXT, "7", ""])
 def test_04_4_a_200_that_is_no_answer(lesson: SimpleNamespace, body: str) -> None:
     client = _client(lesson, Reply(200, (body.encode(),) if body else ()))
 
@@ -884,6 +1054,21 @@ def test_04_4_a_200_that_is_no_answer(lesson: SimpleNamespace, body: str) -> Non
         seen=f"on a 200 with the body {body!r}, {len(client.sent)} requests were sent",
         due="one: it would come again, and a 200 is billed",
         read='"Exercise 04-4": _once, "that is not repeated"',
+    )
+
+
+@pytest.mark.parametrize("more", ["", ', "usage": null'])
+def test_04_4_usage_and_finish_reason_may_be_missing(lesson: SimpleNamespace, more: str) -> None:
+    body = '{"choices": [{"message": {"content": "Yes."}}]' + more + "}"
+
+    result = _error(_client(lesson, Reply(200, (body.encode(),))).complete)
+
+    got = result.value if isinstance(result, _NothingRaised) else result
+    assert got == lesson.Answer("Yes.", None, {}, None, 1, 0.0), wrong(
+        "demands-the-optional",
+        seen=f"on a 200 with the body {body} complete gave {got!r}",
+        due="the Answer, with finish_reason=None and usage={}",
+        read='"Exercise 04-4": _once, its last point',
     )
 
 
@@ -1010,8 +1195,8 @@ def test_04_5_it_never_holds_more_than_its_capacity(lesson: SimpleNamespace) -> 
     )
 
 
-class _Slow(float):
-    """A number that lets other threads in while it is compared, so that a missing lock shows each time."""
+class _Meeting(float):
+    """A number at which two threads meet, so that a missing lock shows each time."""
 
     meeting = threading.Barrier(2)
 
@@ -1020,6 +1205,10 @@ class _Slow(float):
             self.meeting.wait(0.05)
         except threading.BrokenBarrierError:
             self.meeting.reset()
+
+
+class _Slow(_Meeting):
+    """Lets another thread in while it is compared."""
 
     def __lt__(self, other: float) -> bool:
         self._meet()
@@ -1042,11 +1231,7 @@ def test_04_5_threads_never_get_the_same_token(lesson: SimpleNamespace) -> None:
     budget = lesson.RetryBudget(capacity=_Slow(1.0), per_success=0.0)
     given: list[bool] = []
 
-    threads = [threading.Thread(target=lambda: given.append(budget.take())) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    _together(lambda: given.append(budget.take()))
 
     assert given.count(True) == 1, wrong(
         "race",
@@ -1054,6 +1239,43 @@ def test_04_5_threads_never_get_the_same_token(lesson: SimpleNamespace) -> None:
         due="one: looking and taking happen under one lock",
         read='the first hint of 04-5: hint("04-5")',
     )
+
+
+class _SlowPart(_Meeting):
+    """Lets another thread in while it is added, or taken from what was used."""
+
+    def __add__(self, other: float) -> float:
+        self._meet()
+        return float(self) + other
+
+    __radd__ = __add__
+
+    def __rsub__(self, other: float) -> float:
+        self._meet()
+        return other - float(self)
+
+
+def test_04_5_no_success_is_lost_between_threads(lesson: SimpleNamespace) -> None:
+    budget = lesson.RetryBudget(capacity=2.0, per_success=_SlowPart(0.5))
+    while budget.take():
+        pass
+
+    _together(budget.success)
+
+    assert budget.take(), wrong(
+        "race-in-success",
+        seen="two threads called success() of 0.5 at the same moment, and no whole token came back",
+        due="one token: reading what is left and writing the sum happen under the lock of take()",
+        read='the first hint of 04-5: hint("04-5")',
+    )
+
+
+def _together(call: Callable[[], object]) -> None:
+    threads = [threading.Thread(target=call) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 # --- 04-6 SSEDecoder ----------------------------------------------------------------------------------------
@@ -1090,9 +1312,15 @@ RULES: list[tuple[str, str, bytes, Expected]] = [
     ("bom", "a byte order mark", BOM + b"data: a\n\n", [("a", M, "")]),
     ("bom", "two of them", BOM + BOM + b"data: a\n\ndata: b\n\n", [("b", M, "")]),
     ("bom", "one in the middle", b"data: " + BOM + b"a\n\n", [("\ufeffa", M, "")]),
+    ("bom", "one on the second line", b"data: a\n" + BOM + b"data: b\n\n", [("a", M, "")]),
     ("bad-bytes", "bytes that are no UTF-8", b"data: a\xff\xe2\x82\n\n", [("a\ufffd\ufffd", M, "")]),
     ("letters", "letters of two, three and four bytes", "data: é€😀\n\n".encode(), [("é€😀", M, "")]),
 ]  # fmt: skip
+NUMBER = {  # of the rule in the text of the exercise
+    "bom": 1, "bad-bytes": 1, "letters": 1, "cr-is-no-line-end": 2, "other-line-ends": 2, "space-after-colon": 3,
+    "colon-in-value": 3, "comment": 3, "several-data-lines": 4, "type": 4, "names-are-exact": 4, "id": 5,
+    "id-with-nul": 5, "misses-events": 6, "empty-data": 6, "event-without-data": 6, "unfinished": 7,
+}  # fmt: skip
 
 
 def _decoded(lesson: SimpleNamespace, chunks: list[bytes]) -> Any:
@@ -1110,7 +1338,7 @@ def test_04_6_the_rules_hold(lesson: SimpleNamespace, rule: str, what: str, wire
         f"rule-{rule}",
         seen=f"{what}: for {wire!r} in one piece you returned {seen}",
         due=f"{due}",
-        read='the eight rules of "Exercise 04-6"',
+        read=f'"Exercise 04-6", rule {NUMBER[rule]}',
     )
 
 
@@ -1181,6 +1409,23 @@ def test_04_6_retry_is_digits_only(lesson: SimpleNamespace, value: bytes, due: i
     )
 
 
+def test_04_6_retry_may_be_too_long_for_an_int(lesson: SimpleNamespace) -> None:
+    decoder = lesson.SSEDecoder()
+    decoder.feed(b"retry: 3000\n")
+    try:
+        decoder.feed(b"retry: " + b"9" * 5000 + b"\n")
+        seen = f"retry_milliseconds was {'3000' if decoder.retry_milliseconds == 3000 else 'another than before'}"
+    except ValueError:
+        seen = "feed raised ValueError"
+
+    assert seen == "retry_milliseconds was 3000", wrong(
+        "retry-too-long",
+        seen=f"after retry: 3000, then retry: with 5000 digits, {seen}",
+        due="3000: int() refuses more than 4300 digits, and such a value is passed over",
+        read='"Exercise 04-6", rule 5',
+    )
+
+
 def _fill(lesson: SimpleNamespace, chunk: bytes, times: int) -> str | None:
     """The name of what ends a decoder with a limit of 1000 bytes that gets `chunk` so often, or None."""
     decoder = lesson.SSEDecoder(limit_bytes=1000)
@@ -1219,6 +1464,21 @@ def test_04_6_the_memory_is_bounded(lesson: SimpleNamespace) -> None:
         )
 
 
+def test_04_6_the_limit_is_exact(lesson: SimpleNamespace) -> None:
+    line = b"data: " + b"x" * 494
+    for what, most in (("a line of", b"x" * 1000), ("two data lines of together", line + b"\n" + line)):
+        length = len(most.replace(b"\n", b""))
+        at_most, more = _fill(lesson, most, 1), _fill(lesson, most + b"x", 1)
+
+        assert (at_most, more) == (None, "StreamTooLong"), wrong(
+            "wrong-limit",
+            seen=f"with limit_bytes=1000, {what} {length} bytes ended with {at_most or 'no error'}, "
+            f"with {length + 1} bytes {more or 'no error'}",
+            due="no error at 1000, StreamTooLong above; names and colons count, line ends do not",
+            read='"Exercise 04-6", rule 8',
+        )
+
+
 # --- 04-7 StreamingChatClient -------------------------------------------------------------------------------
 
 
@@ -1245,7 +1505,8 @@ def _came(pieces: list[str], error: Exception | None) -> str:
 
 
 def test_04_7_text_comes_in_pieces(lesson: SimpleNamespace) -> None:
-    client = _streaming(lesson, whole_stream("Yes", ",", " it is."))
+    reply = whole_stream("Yes", ",", " it is.")
+    client = _streaming(lesson, replace(reply, headers={**reply.headers, "X-Request-Id": "r-1"}))
 
     pieces, answered, error = _read(client)
 
@@ -1268,9 +1529,9 @@ def test_04_7_text_comes_in_pieces(lesson: SimpleNamespace) -> None:
         due="['Yes', ',', ' it is.']: each as it came, and none without text",
         read='"Exercise 04-7", the third rule',
     )
-    due = lesson.Answer("Yes, it is.", "stop", USAGE, None, 1, 0.0)
+    due = lesson.Answer("Yes, it is.", "stop", USAGE, "r-1", 1, 0.0)
     assert answered == due, wrong(
-        "usage-lost",
+        "usage-lost" if answered.usage != USAGE else "wrong-end",
         seen=f"at the end the stream's answer was {answered!r}",
         due=f"{due!r}",
         read='"Exercise 04-7", the fourth rule',
@@ -1430,6 +1691,31 @@ def test_04_7_nothing_is_read_after_done(lesson: SimpleNamespace) -> None:
     )
 
 
+def test_04_7_done_alone_is_an_end(lesson: SimpleNamespace) -> None:
+    _, answered, error = _read(_streaming(lesson, stream(delta("Yes"), DONE)))
+
+    due = lesson.Answer("Yes", None, {}, None, 1, 0.0)
+    assert answered == due, wrong(
+        "bare-done",
+        seen=f"a stream with [DONE], without finish_reason and usage, ended with {answered or error!r}",
+        due=f"{due!r}",
+        read='"Exercise 04-7", the fourth rule',
+    )
+
+
+def test_04_7_the_connection_can_be_used_again(lesson: SimpleNamespace) -> None:
+    client = _streaming(lesson, whole_stream("Yes."))
+
+    _read(client)
+
+    assert client.read_up() == 1, wrong(
+        "no-hang-up",
+        seen="after [DONE] the end of the body was not taken, so the connection is thrown away",
+        due="hang_up(response, call) after [DONE]: the next stream needs no new connection",
+        read='"Exercise 04-7", the fourth rule',
+    )
+
+
 def test_04_7_the_deadline_holds_for_streams(lesson: SimpleNamespace) -> None:
     for step in (stream(*[delta("x")] * 100, gap=1.0), stream(delta("x"), ends="stall")):
         client = _streaming(lesson, step, deadline_seconds=12.0)
@@ -1496,6 +1782,10 @@ def _step(step: Step) -> str:
                 "connect timeout": "a connect time-out", "bad header": "a token with a line break"}[step]  # fmt: skip
     how = {"cut": ", cut off", "stall": ", then silence", "close": ", then its end"}.get(step.ends, "")
     return f"a {step.status}{how}"
+
+
+def _pace(step: Reply) -> str:
+    return f"a body with {step.gap:g} s before each piece" if step.gap else "a body that stops in the middle"
 
 
 def _slow(steps: list[Step]) -> str:

@@ -29,10 +29,11 @@ def for_users() -> str:
 def table_row(lesson: Lesson) -> tuple[str, str, str, str]:
     """Title, link, minutes and offline of a lesson, as its own first cell has them."""
     first = lesson.cells[0].text
-    minutes = re.search(r"About (\d+) minutes", first)
-    assert minutes, f"lessons/{lesson.stem}.py: the first cell says 'About 30 minutes'"
+    time = re.search(r"About (\d+) (minutes|hours)", first)
+    assert time, f"lessons/{lesson.stem}.py: the first cell says 'About 30 minutes'"
+    minutes = int(time[1]) * (60 if time[2] == "hours" else 1)
     offline = "yes" if "Works offline" in first else "no"
-    return lesson.title, f"notebooks/{lesson.stem}.ipynb", minutes[1], offline
+    return lesson.title, f"notebooks/{lesson.stem}.ipynb", str(minutes), offline
 
 
 def test_the_table_of_lessons_is_that_of_the_lessons_folder() -> None:

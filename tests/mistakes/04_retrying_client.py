@@ -25,6 +25,14 @@
 # -outcome.trouble in ("read timeout", "lost")
 # +outcome.trouble is not None
 
+# %% 04-1 wrong: retries-what-ends-the-same
+# -        outcome.status in (500, 502, 504)
+# +        (outcome.status or 0) >= 500
+
+# %% 04-1 wrong: retries-what-ends-the-same
+# -outcome.status in (408, 429, 503)
+# +outcome.status in (408, 425, 429, 503)
+
 # %% 04-1 wrong: gives-up-too-early
 # -outcome.status in (408, 429, 503)
 # +outcome.status in (429, 503)
@@ -74,10 +82,8 @@ def is_retryable(outcome, method):
 
 
 # %% 04-2 wrong: ignores-retry-after
-# -for asked_for in (seconds, max
-# +for asked_for in (max
-# -default=0.0)):
-# +default=0.0),):
+# -for asked_for in (seconds, max(resets, default=0.0)):
+# +for asked_for in (max(resets, default=0.0),):
 
 # %% 04-2 wrong: whole-seconds-only
 # -seconds = float(asked)
@@ -105,24 +111,44 @@ def is_retryable(outcome, method):
 # +headers.get("X-RateLimit-Reset", "")
 
 # %% 04-2 wrong: waits-for-a-quota-that-is-left
-# -r"\br=0+\s*;\s*t=(\d+)"
-# +r"\bt=(\d+)"
+# - if re.fullmatch("0+", quota.get("r", ""))]
+# +]
+
+# %% 04-2 wrong: takes-05-for-0
+# -re.fullmatch("0+", quota.get("r", ""))
+# +quota.get("r", "").startswith("0")
 
 # %% 04-2 wrong: first-window-only
-# -max(map(float, resets), default=0.0)
-# +float(resets[0]) if resets else 0.0
+# -max(resets, default=0.0)
+# +resets[0] if resets else 0.0
 
 # %% 04-2 wrong: wrong-window
-# -    resets = re.findall(r"\br=0+\s*;\s*t=(\d+)", headers.get("RateLimit", ""))
-# +    resets = re.findall(r"t=(\d+)", headers.get("RateLimit", "")) if "r=0" in headers.get("RateLimit", "") else []
+# -    quotas = [dict
+# +    empty = "r=0" in headers.get("RateLimit", "")
+# +    quotas = [dict
+# - if re.fullmatch("0+", quota.get("r", ""))]
+# + if empty]
 
 # %% 04-2 wrong: strict-ratelimit
-# -r"\br=0+\s*;\s*t=(\d+)"
-# +r"\br=0;t=(\d+)"
+# -headers.get("RateLimit", "").split(",")]
+# +(quota if re.search(r"\b[rt]=\d+;[rt]=", quota) else "" for quota in headers.get("RateLimit", "").split(","))]
+
+# %% 04-2 wrong: fixed-order-of-r-and-t
+# -    quotas = [dict(re.findall(r"\b([rt])=(\d+)", quota)) for quota in headers.get("RateLimit", "").split(",")]
+# -    resets = [float(quota.get("t", 0)) for quota in quotas if re.fullmatch("0+", quota.get("r", ""))]
+# +    resets = [float(t) for t in re.findall(r"\br=0+\s*;\s*t=(\d+)", headers.get("RateLimit", ""))]
 
 # %% 04-2 wrong: wrong-order
-# -    for asked_for in (seconds, max(map(float, resets), default=0.0)):
-# +    for asked_for in (max(map(float, resets), default=0.0), seconds):
+# -    for asked_for in (seconds, max(resets, default=0.0)):
+# +    for asked_for in (max(resets, default=0.0), seconds):
+
+# %% 04-2 wrong: stops-at-garbage
+# -    for asked_for in (seconds, max(resets, default=0.0)):
+# +    for asked_for in (seconds,) if "Retry-After" in headers else (max(resets, default=0.0),):
+
+# %% 04-2 wrong: too-long-for-a-float
+# -    resets = [float(quota
+# +    resets = [int(quota
 
 # %% 04-2 wrong: crashes-on-garbage
 # -headers.get("Retry-After", "")
@@ -161,6 +187,10 @@ def is_retryable(outcome, method):
 # %% 04-2 wrong: jitter-after-cap
 # -rng.uniform(0, min(CAP_SECONDS, BASE_SECONDS * 2**doublings))
 # +min(CAP_SECONDS, BASE_SECONDS * 2**doublings + rng.uniform(0, 1))
+
+# %% 04-2 wrong: jitter-before-cap
+# -rng.uniform(0, min(CAP_SECONDS, BASE_SECONDS * 2**doublings))
+# +min(CAP_SECONDS, rng.uniform(0, BASE_SECONDS * 2**doublings))
 
 # %% 04-2 wrong: not-full-jitter
 # -rng.uniform(0, min(CAP_SECONDS, BASE_SECONDS * 2**doublings))
@@ -221,6 +251,15 @@ def wait_seconds(headers, attempt, now, rng):
 # %% 04-3 wrong: no-backoff
 # -        backoff_factor=0.5,
 # -        backoff_jitter=0.5,
+
+# %% 04-3 wrong: waits-do-not-grow
+# -        backoff_factor=0.5,
+
+# %% 04-3 wrong: no-spread
+# -        backoff_jitter=0.5,
+
+# %% 04-3 wrong: waits-too-long
+# -        backoff_max=8,
 
 # %% 04-3 wrong: repeats-post
 # -        allowed_methods={"GET", "HEAD"},
@@ -315,12 +354,26 @@ def build_session(auth, retries):
 # +                        return refused(response, call)
 # +                    return Answer("", None, {}, None, 1, 0.0)
 
+# %% 04-4 wrong: not-streamed
+# -, stream=True)
+# +)
+
+# %% 04-4 wrong: sends-too-late
+# -        if left <= 0:
+# -            raise requests.ConnectTimeout("no time left")
+# -        connect, read = (min(seconds, left) for seconds in self.timeouts)
+# +        connect, read = (max(0.001, min(seconds, left)) for seconds in self.timeouts)
+
+# %% 04-4 wrong: no-time-left
+# -        if left <= 0:
+# -            raise requests.ConnectTimeout("no time left")
+
 # %% 04-4 wrong: no-timeout
 # -timeout=(connect, read), allow
 # +allow
 
 # %% 04-4 wrong: timeout-beyond-deadline
-# -(min(seconds, max(call.left(), 0.001)) for seconds in self.timeouts)
+# -(min(seconds, left) for seconds in self.timeouts)
 # +self.timeouts
 
 # %% 04-4 wrong: other-timeouts
@@ -381,6 +434,24 @@ def build_session(auth, retries):
 # -        if left <= 0 and isinstance(error, ServiceUnavailable):
 # -            error = DeadlineExceeded("the time is used up", error.status, error.request_id, error.partial_text)
 
+# %% 04-4 wrong: deadline-forgets
+# -error.request_id, error.partial_text)
+# +error.request_id)
+
+# %% 04-4 wrong: retry-after-in-vain
+# -        error.attempts, error.elapsed_seconds = call.attempts, call.elapsed()
+# +        error.attempts, error.elapsed_seconds = call.attempts, call.elapsed()
+# +        if error.retry_after_seconds is None and "Retry-After" in failure.headers:
+# +            error.retry_after_seconds = wait_seconds(failure.headers, 1, self.clock.time(), self.rng)
+
+# %% 04-4 wrong: wrong-read-time-out
+# -chunks(response, call, self.timeouts[1])
+# +chunks(response, call, self.timeouts[0])
+
+# %% 04-4 wrong: wrong-read-time-out
+# -chunks(response, call, self.timeouts[1])
+# +chunks(response, call, 1e9)
+
 # %% 04-4 wrong: too-many-attempts
 # -call.attempts < self.max_attempts
 # +call.attempts <= self.max_attempts
@@ -402,6 +473,17 @@ def build_session(auth, retries):
 # %% 04-4 wrong: bad-answer-escapes
 # -        except (ValueError, LookupError, TypeError):
 # +        except ValueError:
+
+# %% 04-4 wrong: bad-answer-escapes
+# -        if not isinstance(text, str):
+# +        if not isinstance(text, str) and not (isinstance(body, dict) and (body.get("choices") or [{}])[0].get("message")):
+
+# %% 04-4 wrong: demands-the-optional
+# -            text = choice["message"]["content"]
+# +            text = choice["message"]["content"]
+# +            body["usage"].get, choice["finish_reason"]
+# -LookupError, TypeError)
+# +LookupError, TypeError, AttributeError)
 
 # %% 04-4 wrong: bad-answer-repeated
 # -"this is no chat completion", 200, request_id), Outcome(200)
@@ -438,6 +520,69 @@ def build_session(auth, retries):
 # +            response = self._send({"model": self.model, "messages": messages}, call)
 # +            if True:
 # +                if response
+
+# %% 04-4 right: an attempt in small steps, and one reason to give up after the other
+class ChatClient:
+    def __init__(self, session, base_url, model, *, deadline_seconds=60.0, timeouts=(5.0, 30.0), max_attempts=4,
+                 repeatable=True, budget=None, clock=time, rng=None):
+        self.session, self.base_url, self.model = session, base_url, model
+        self.deadline_seconds, self.timeouts, self.max_attempts = deadline_seconds, timeouts, max_attempts
+        self.repeatable, self.budget = repeatable, budget or NoBudget()
+        self.clock, self.rng = clock, rng or random.Random()
+    def complete(self, messages):
+        call, result = Call(self.clock, self.deadline_seconds), None
+        while not isinstance(result, Answer):
+            if result:
+                self._wait_or_raise(result, call)
+            call.attempts += 1
+            result = self._once(messages, call)
+        self.budget.success()
+        return result
+    def _send(self, body, call):
+        left = call.left()
+        if not left > 0:
+            raise requests.ConnectTimeout()
+        limits = tuple(min(most, left) for most in self.timeouts)
+        return self.session.request("POST", self.base_url + "/chat/completions", json=body, timeout=limits,
+                                    stream=True, allow_redirects=False)
+    def _once(self, messages, call):
+        response = None
+        try:
+            response = self._send(dict(messages=messages, model=self.model), call)
+            if response.status_code != 200:
+                return refused(response, call)
+            content = bytearray().join(chunks(response, call, self.timeouts[1]))
+        except (requests.RequestException, ValueError) as error:
+            return unreachable(error)
+        finally:
+            if response is not None:
+                response.close()
+        request_id = response.headers.get("x-request-id")
+        try:
+            match json.loads(content):
+                case {"choices": [{"message": {"content": str(text)}, **choice}, *_], **rest}:
+                    told = choice.get("finish_reason"), rest.get("usage") or {}
+                    return Answer(text, *told, request_id, call.attempts, call.elapsed())
+        except ValueError:
+            pass
+        return Failure(BadAnswer("odd", 200, request_id), Outcome(200))
+    def _wait_or_raise(self, failure, call):
+        error = failure.error
+        if call.left() <= 0 and type(error) is ServiceUnavailable:
+            error = DeadlineExceeded("late", error.status, error.request_id, error.partial_text)
+        error.attempts, error.elapsed_seconds = call.attempts, call.elapsed()
+        if not is_retryable(replace(failure.outcome, repeatable=self.repeatable), "POST"):
+            raise error
+        error.retry_after_seconds = wait_seconds(failure.headers, call.attempts, self.clock.time(), self.rng)
+        for no in (
+            lambda: call.attempts >= self.max_attempts,
+            lambda: error.retry_after_seconds >= call.left(),
+            lambda: not self.budget.take(),
+        ):
+            if no():
+                raise error
+        self.clock.sleep(error.retry_after_seconds)
+
 
 # %% 04-4 right: the loop of tenacity
 class ChatClient:
@@ -532,6 +677,12 @@ class _Failed(Exception):
 # -            if self._left < 1:
 # +        if True:
 # +            if self._left < 1:
+
+# %% 04-5 wrong: race-in-success
+# -        with self._lock:
+# -            self._left = min
+# +        if True:
+# +            self._left = min
 
 # %% 04-5 right: a bounded semaphore of parts, and a condition
 class RetryBudget:
@@ -640,6 +791,12 @@ class SSEDecoder:
 # -        name, _, value = line.decode("utf-8", "replace").partition(":")
 # +        name, _, value = line.decode("utf-8", "replace").replace("\ufeff", "").partition(":")
 
+# %% 04-6 wrong: rule-bom
+# -        if self._at_start:
+# -            line, self._at_start = line.removeprefix(b"\xef\xbb\xbf"), False
+# +        if self._at_start or not line.startswith(b"\xef\xbb\xbf" * 2):
+# +            line, self._at_start = line.removeprefix(b"\xef\xbb\xbf"), False
+
 # %% 04-6 wrong: rule-bad-bytes
 # -line.decode("utf-8", "replace")
 # +line.decode("utf-8", "ignore")
@@ -669,11 +826,29 @@ class SSEDecoder:
 
 # %% 04-6 wrong: retry
 # - and value.isascii() and value.isdigit():
-# +:
+# + and value:
 
 # %% 04-6 wrong: retry
 # - and value.isascii() and value.isdigit():
 # + and value.isdigit():
+
+# %% 04-6 wrong: retry-too-long
+# -            with suppress(ValueError):  # int() refuses thousands of digits
+# -                self.retry
+# +            if True:
+# +                self.retry
+
+# %% 04-6 wrong: retry-too-long
+# -int(value)
+# +int(value[:15])
+
+# %% 04-6 wrong: wrong-limit
+# -self._gathered > self.limit_bytes
+# +self._gathered >= self.limit_bytes
+
+# %% 04-6 wrong: wrong-limit
+# -            self._gathered += len(line)
+# +            self._gathered += len(value)
 
 # %% 04-6 wrong: unbounded
 # -        if len(self._line) + self._gathered > self.limit_bytes:
@@ -700,7 +875,7 @@ class SSEDecoder:
     def __init__(self, limit_bytes=1_000_000):
         self.retry_milliseconds, self.limit = None, limit_bytes
         self.letters = codecs.getincrementaldecoder("utf-8-sig")("replace")
-        self.line, self.lines, self.kind, self.id, self.cr = [], [], "", "", False
+        self.line, self.lines, self.kind, self.id, self.cr, self.kept = [], [], "", "", False, 0
     def feed(self, chunk):
         events = []
         for letter in self.letters.decode(chunk):
@@ -715,24 +890,25 @@ class SSEDecoder:
             self.line = []
             if event:
                 events.append(event)
-        if len(self.line) + sum(map(len, self.lines)) > self.limit:
+        if len("".join(self.line).encode()) + self.kept > self.limit:
             raise StreamTooLong("too long")
         return events
     def ended(self, line):
         if line == "":
             event = Event("\n".join(self.lines), self.kind or "message", self.id) if self.lines else None
-            self.lines, self.kind = [], ""
+            self.lines, self.kind, self.kept = [], "", 0
             return event
         field, colon, value = line.partition(":")
         value = value[1:] if value.startswith(" ") else value
         match field:
             case "data":
                 self.lines.append(value)
+                self.kept += len(line.encode())
             case "event":
                 self.kind = value
             case "id" if "\x00" not in value:
                 self.id = value
-            case "retry" if re.fullmatch("[0-9]+", value):
+            case "retry" if re.fullmatch("[0-9]{1,4300}", value):
                 self.retry_milliseconds = int(value)
 
 
@@ -764,6 +940,26 @@ class SSEDecoder:
 # -                    payload
 # +                        return Answer(text, finish_reason, {}, request_id, call.attempts, call.elapsed())
 # +                    payload
+
+# %% 04-7 wrong: usage-lost
+# -        text, finish_reason, usage = "", None, dict[str, int]()
+# +        text, finish_reason, usage = "", None, dict[str, int]()
+# -                        hang_up(response, call)
+# +                        usage = {"total_tokens": len(text)}
+# +                        hang_up(response, call)
+
+# %% 04-7 wrong: wrong-end
+# -                        hang_up(response, call)
+# +                        request_id = None
+# +                        hang_up(response, call)
+
+# %% 04-7 wrong: bare-done
+# -                        hang_up(response, call)
+# +                        finish_reason = finish_reason or "stop"
+# +                        hang_up(response, call)
+
+# %% 04-7 wrong: no-hang-up
+# -                        hang_up(response, call)
 
 # %% 04-7 wrong: waits-for-the-end
 # -                for event in self._events(response, call):
@@ -867,6 +1063,7 @@ class StreamingChatClient(ChatClient):
             decoder = SSEDecoder(100_000)
             for data in (event.data for chunk in chunks(response, call, self.timeouts[1]) for event in decoder.feed(chunk)):
                 if data == "[DONE]":
+                    hang_up(response, call)
                     return answered()
                 try:
                     said = json.loads(data)
