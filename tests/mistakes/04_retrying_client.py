@@ -584,67 +584,30 @@ class ChatClient:
         self.clock.sleep(error.retry_after_seconds)
 
 
-# %% 04-4 right: the loop of tenacity
-class ChatClient:
-    def __init__(self, session, base_url, model, *, deadline_seconds=60.0, timeouts=(5.0, 30.0), max_attempts=4,
-                 repeatable=True, budget=None, clock=time, rng=None):
-        self.session, self.base_url, self.model = session, base_url, model
-        self.deadline_seconds, self.timeouts, self.max_attempts = deadline_seconds, timeouts, max_attempts
-        self.repeatable, self.budget = repeatable, budget or NoBudget()
-        self.clock, self.rng = clock, rng or random.Random()
-    def complete(self, messages):
-        import tenacity
-        call = Call(self.clock, self.deadline_seconds)
-        def wait(state):
-            return wait_seconds(state.outcome.exception().headers, call.attempts, self.clock.time(), self.rng)
-        def again(state):
-            failed = state.outcome.exception()
-            return failed is not None and is_retryable(replace(failed.outcome, repeatable=self.repeatable), "POST")
-        def stop(state):
-            return call.attempts >= self.max_attempts or state.upcoming_sleep >= call.left() or not self.budget.take()
-        retrying = tenacity.Retrying(retry=again, wait=wait, stop=stop, sleep=self.clock.sleep, reraise=True)
-        try:
-            found = retrying(self._attempt, messages, call)
-            self.budget.success()
-            return found
-        except _Failed as failed:
-            failure = failed
-        error = failure.error
-        if call.left() <= 0 and isinstance(error, ServiceUnavailable):
-            error = DeadlineExceeded("late", error.status, error.request_id)
-        error.attempts, error.elapsed_seconds = call.attempts, call.elapsed()
-        if is_retryable(replace(failure.outcome, repeatable=self.repeatable), "POST"):
-            error.retry_after_seconds = wait_seconds(failure.headers, call.attempts, self.clock.time(), self.rng)
-        raise error
-    def _attempt(self, messages, call):
-        call.attempts += 1
-        left = max(call.left(), 0.01)
-        try:
-            response = self.session.request("POST", self.base_url + "/chat/completions", stream=True, allow_redirects=False,
-                json={"messages": messages, "model": self.model}, timeout=(min(self.timeouts[0], left), min(self.timeouts[1], left)))
-            try:
-                failure = refused(response, call) if response.status_code != 200 else None
-                content = bytearray() if failure else bytearray().join(chunks(response, call, self.timeouts[1]))
-            finally:
-                response.close()
-        except (requests.RequestException, ValueError) as error:
-            failure = unreachable(error)
-        if failure:
-            raise _Failed(failure) from None
-        try:
-            body = json.loads(content)
-            text = body["choices"][0]["message"]["content"]
-        except Exception:
-            text = None
-        if not isinstance(text, str):
-            raise _Failed(Failure(BadAnswer("odd", 200), Outcome(200)))
-        return Answer(text, body["choices"][0]["finish_reason"], body["usage"], response.headers.get("X-Request-Id"), call.attempts, call.elapsed())
-    def _send(self, body, call):
-        raise AssertionError("not used")
-class _Failed(Exception):
-    def __init__(self, failure):
-        self.error, self.outcome, self.headers = failure.error, failure.outcome, failure.headers
-
+# %% 04-4 right: tenacity decides
+# -        if is_retryable(replace(failure.outcome, repeatable=self.repeatable), "POST"):
+# -            wait = wait_seconds(failure.headers, call.attempts, self.clock.time(), self.rng)
+# -            if call.attempts < self.max_attempts and wait < left and self.budget.take():
+# -                self.clock.sleep(wait)
+# -                return
+# -            error.retry_after_seconds = wait
+# -        error.attempts, error.elapsed_seconds = call.attempts, call.elapsed()
+# -        raise error
+# +        import tenacity
+# +        again = is_retryable(replace(failure.outcome, repeatable=self.repeatable), "POST")
+# +        if again:
+# +            error.retry_after_seconds = wait_seconds(failure.headers, call.attempts, self.clock.time(), self.rng)
+# +        error.attempts, error.elapsed_seconds = call.attempts, call.elapsed()
+# +        retrying = tenacity.Retrying(
+# +            retry=tenacity.retry_if_exception(lambda _: again),
+# +            wait=tenacity.wait_fixed(error.retry_after_seconds or 0),
+# +            stop=lambda state: call.attempts >= self.max_attempts or state.upcoming_sleep >= left or not self.budget.take(),
+# +            reraise=True,
+# +        )
+# +        retrying.begin()
+# +        state = tenacity.RetryCallState(retrying, None, (), {})
+# +        state.set_exception((type(error), error, None))
+# +        self.clock.sleep(retrying.iter(state))
 
 # %% 04-5 wrong: wrong-capacity
 # -            if self._left < 1:
