@@ -18,7 +18,7 @@ help:  ## Show this list
 lab: $(READY)  ## Open JupyterLab in notebooks/ (seconds; the first time about 2 minutes)
 	@$(COURSE) lab
 
-test: $(READY)  ## Run everything: exercises, notebooks, the course's own tests (about a minute)
+test: $(READY)  ## Run everything: exercises, notebooks, the course's own tests (about 3 minutes)
 	@$(COURSE) test
 
 check: $(READY)  ## Check your exercises: all, NB=01 or EX=01-2 (about a second)

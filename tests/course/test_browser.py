@@ -47,6 +47,8 @@ def page(jupyterlab: str) -> Iterator[Page]:
         page.goto(jupyterlab)
         page.wait_for_selector(".jp-Notebook .jp-Cell")
         page.locator(".jp-NotebookPanel").get_by_title("Switch kernel").get_by_text("Python 3").wait_for()
+        # The name of a kernel is shown before there is one; what is run too early is not run at all.
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
         yield page
         browser.close()
 
