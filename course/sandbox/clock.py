@@ -10,7 +10,10 @@ START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC).timestamp()
 
 
 class Clock:
-    """Seconds since 1970, starting on 2026-11-02 09:00 UTC whatever the machine's own clock says."""
+    """Seconds since 1970, starting on 2026-11-02 09:00 UTC whatever the machine's own clock says.
+
+    time, monotonic, sleep: what a client wants of the module `time`. Who sleeps on this clock moves it; nobody waits.
+    """
 
     def __init__(self, start: float = START) -> None:
         self.start = start
@@ -22,12 +25,16 @@ class Clock:
         running = 0.0 if self._running_since is None else time.monotonic() - self._running_since
         return self.start + self._moved + running
 
+    time = monotonic = now
+
     def advance(self, seconds: float) -> None:
         """Let `seconds` pass at once. Raises ValueError below zero: tokens and limits know no way back."""
         if seconds < 0:
             raise ValueError(f"seconds is {seconds}, and this clock only moves forward: pass 0 or more")
         with self._moving:
             self._moved += seconds
+
+    sleep = advance
 
     def freeze(self) -> None:
         """Stop the clock; from now on only `advance` moves it. Makes every printed second repeatable."""

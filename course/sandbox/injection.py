@@ -17,7 +17,7 @@ def around(world: World, side: Side, app: ASGIApp) -> ASGIApp:
     async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope)
         client = world.client_name(request)
-        fault = world.faults.take(side, client)
+        fault = world.faults.take(side, client, request)
         scope["state"]["note"](client=client, fault=None if isinstance(fault, Pass) else str(fault))
         answer = _whole_answer(world, side, fault, request)
         if answer is not None:

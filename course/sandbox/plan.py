@@ -1,14 +1,16 @@
 """The plan of what goes wrong next: who gets which fault, what is still to come, what was used."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 
 from pydantic import ValidationError
+from starlette.requests import Request
 
 from course.masking import mask
 from course.sandbox.faults import KINDS, Fault, Pass, Side, Status
 
+When = Callable[[Request], bool]
 _CHOICES = f"a status from 400 to 599, 200 for an ordinary answer, or one of {', '.join(KINDS)}"
 
 
@@ -17,16 +19,18 @@ class _Planned:
     fault: Fault
     on: Side | None
     client: str | None
+    when: When | None
 
-    def concerns(self, side: Side, client: str | None) -> bool:
-        return self.on in (None, side) and self.client in (None, client)
+    def concerns(self, side: Side, client: str | None, request: Request) -> bool:
+        fits = self.on in (None, side) and self.client in (None, client)
+        return fits and (self.when is None or self.when(request))
 
 
 class Faults:
     """Planned faults, used up in the order they were planned, one a request. May be planned from any thread.
 
     A client is known by the name of its token, as at Hugging Face: one token for each program. A fault that names a
-    client, or a side, lets the requests of all others pass and waits.
+    client, a side or a condition lets all other requests pass and waits.
     """
 
     def __init__(self) -> None:
@@ -46,8 +50,10 @@ class Faults:
         with self._lock:
             return list(self._used)
 
-    def plan(self, faults: Iterable[Fault], on: Side | None = None, client: str | None = None) -> None:
-        planned = [_Planned(fault, on, client) for fault in faults]
+    def plan(
+        self, faults: Iterable[Fault], on: Side | None = None, client: str | None = None, when: When | None = None
+    ) -> None:
+        planned = [_Planned(fault, on, client, when) for fault in faults]
         with self._lock:
             self._planned += planned
 
@@ -57,10 +63,10 @@ class Faults:
             self._planned.clear()
             self._used.clear()
 
-    def take(self, side: Side, client: str | None) -> Fault:
+    def take(self, side: Side, client: str | None, request: Request) -> Fault:
         """What the next request of `client` on this side gets."""
         with self._lock:
-            planned = next((planned for planned in self._planned if planned.concerns(side, client)), None)
+            planned = next((planned for planned in self._planned if planned.concerns(side, client, request)), None)
             if planned is None:
                 return Pass()
             # By identity: equal faults may be planned for several clients.

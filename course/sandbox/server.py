@@ -19,7 +19,7 @@ from course.sandbox.faults import Body, DateIn, Fault, Pass, Side
 from course.sandbox.front import LOOPBACK, front
 from course.sandbox.line import Protocol
 from course.sandbox.pages import TOKENS
-from course.sandbox.plan import Faults, read_fault, read_script
+from course.sandbox.plan import Faults, When, read_fault, read_script
 from course.sandbox.repositories import Repository
 from course.sandbox.tokens import Scope as TokenScope
 from course.sandbox.tokens import TokenStore, TokenValues
@@ -45,12 +45,13 @@ class Sandbox:
     url, router: addresses without a slash at the end; the router's API is below /v1. account, repositories: may be
     changed while it runs. token_store: issue, refresh, delete and revoke tokens. clock: moves when told to.
     refused_url: an address where nobody listens, kept from all others: connections to it are refused.
+    elsewhere_url: another origin that answers as Hub and router do; the fault `Redirect("port")` leads there.
     """
 
     def __init__(self, world: World, port: int | None) -> None:
         self._world = world
         sockets, refusing = _open_sockets(port), open_socket(0, listening=False)
-        self.url, self.router, world.cdn_url, _ = map(_url, sockets)
+        self.url, self.router, world.cdn_url, self.elsewhere_url = map(_url, sockets)
         self.refused_url = _url(refusing)
         world.elsewhere_port = sockets[-1].getsockname()[1]
         self._server = _Server(front(world, [opened.getsockname()[1] for opened in sockets]))
@@ -105,6 +106,7 @@ class Sandbox:
         times: int = 1,
         on: Side | None = None,
         client: str | None = None,
+        when: When | None = None,
         body: Body = "usual",
         retry_after: float | str | DateIn | None = None,
         rate_limit: tuple[int, int] | None = None,
@@ -112,6 +114,7 @@ class Sandbox:
         """Let the next `times` requests fail: with a status (400 to 599), or with a fault of `sandbox.faults`.
 
         on: "hub" or "router", None for both. client: name or id of the token that the requests carry, None for anybody.
+        when: asked of each request that this could concern; the fault waits for one of which it is true.
         body, retry_after, rate_limit: of a status, see `faults.Status`. Raises ValueError for what cannot be.
         """
         options = {"body": body, "retry_after": retry_after, "rate_limit": rate_limit}
@@ -121,7 +124,7 @@ class Sandbox:
             raise ValueError(f"{', '.join(given)}: only with a status, such as Status(503, retry_after=2)")
         if isinstance(failing, Pass) or times < 1:
             raise ValueError(f"{failing} {times} times is no failure; to let requests pass, use script([200, ...])")
-        self._plan([failing] * times, on, client)
+        self._world.plan_faults([failing] * times, on, client, when)
 
     def script(
         self, outcomes: Sequence[Fault | int | str], *, on: Side | None = None, client: str | None = None
@@ -130,7 +133,7 @@ class Sandbox:
 
         200 is the ordinary answer. on, client: as in `fail_next`. Raises ValueError with the number of the bad entry.
         """
-        self._plan(read_script(outcomes), on, client)
+        self._world.plan_faults(read_script(outcomes), on, client)
 
     def release(self, within_seconds: float = 5) -> int:
         """Let all answers go that `faults.Hang` and `faults.Stall` hold back, and say how many there were.
@@ -138,9 +141,6 @@ class Sandbox:
         If there is none yet, wait for the first, in real time.
         """
         return self._server.run_coroutine(self._world.wire.gate.open(within_seconds))
-
-    def _plan(self, faults: list[Fault], on: Side | None, client: str | None) -> None:
-        self._world.plan_faults(faults, on, client)
 
     def stop(self) -> None:
         """Close all sockets and connections. Calling it twice is harmless."""

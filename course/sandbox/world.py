@@ -14,7 +14,7 @@ from course.sandbox.clock import Clock
 from course.sandbox.faults import Fault, Side
 from course.sandbox.limits import RateLimits, Usage, bucket_of
 from course.sandbox.permissions import INVALID_CREDENTIALS, Refusal
-from course.sandbox.plan import Faults
+from course.sandbox.plan import Faults, When
 from course.sandbox.record import Recorder
 from course.sandbox.repositories import Repository, load_repositories
 from course.sandbox.tokens import Token, TokenStore
@@ -62,11 +62,11 @@ class World:
             return self.limits.count(f"user {self.account.name}", self.account.plan, bucket)
         return self.limits.count(f"ip {address_of(request)}", "anonymous", bucket)
 
-    def plan_faults(self, faults: list[Fault], on: Side | None, client: str | None) -> None:
+    def plan_faults(self, faults: list[Fault], on: Side | None, client: str | None, when: When | None = None) -> None:
         """Plan `faults`. Raises ValueError for a side or a client that does not exist, as it would wait for ever."""
         if on not in (None, *get_args(Side)):
             raise ValueError(f"on is {on!r}; choose one of {', '.join(get_args(Side))}, or leave it out for both")
-        self.faults.plan(faults, on, None if client is None else self._known_client(client))
+        self.faults.plan(faults, on, None if client is None else self._known_client(client), when)
 
     def client_name(self, request: Request) -> str | None:
         """The name of the token a request carries, good or not any more, else its id; None for anybody without one."""
