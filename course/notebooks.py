@@ -131,6 +131,7 @@ def _build_solved(root: Path, lesson: Lesson, say: Callable[[str], None]) -> Non
 
 def _execute(notebook: Any, folder: str) -> None:
     os.environ.pop("HF_TOKEN", None)  # a stored output must not depend on whose machine built it
+    os.environ["ROOM_SEED"] = "course"
     client = NotebookClient(
         notebook,
         timeout=120,
@@ -150,7 +151,8 @@ def _execute(notebook: Any, folder: str) -> None:
 def _inputs(root: Path, lesson: Lesson) -> str:
     # Whatever can change an output of this lesson: what a kernel imports, what the sandbox serves, what is installed.
     files = [root / "lessons" / f"{lesson.stem}.py", root / "tests" / f"test_{lesson.stem}.py"]
-    files += [root / "course" / f"{name}.py" for name in _IN_A_KERNEL] + sorted((root / "course/sandbox").glob("*.py"))
+    files += [root / "course" / f"{name}.py" for name in _IN_A_KERNEL]
+    files += sorted(path for room in ("sandbox", "escape_room") for path in (root / "course" / room).glob("*.py"))
     files += sorted(path for path in (root / "data").rglob("*") if path.is_file() and path.name != "shipped.json")
     files += [root / "requirements.lock"]
     return hashlib.sha256("".join(_digest(path) for path in files).encode()).hexdigest()

@@ -30,6 +30,9 @@ _NO_NETWORK = {
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ.update(_NO_NETWORK | {name.lower(): value for name, value in _NO_NETWORK.items()})
+    os.environ["ROOM_SEED"] = (
+        "course"  # the stored outputs are of this room, whatever a teacher writes into teacher.toml
+    )
     for name in [name for name in os.environ if name.startswith(("HF_", "HUGGING_FACE_"))]:
         del os.environ[name]
 

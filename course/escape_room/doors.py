@@ -1,0 +1,219 @@
+"""What each door of the escape room asks of its program: by what it does, never by how it is written."""
+
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.testclient import TestClient
+
+from course.escape_room.trial import Closed, Run, Trial
+from course.sandbox import faults
+from course.sandbox.answers import Script
+from course.sandbox.discussions import Discussion
+from course.sandbox.permissions import CALL_INFERENCE, DISCUSS, READ_CONTENT
+
+Judge = Callable[[Trial], None]
+CHAT = "/v1/chat/completions"
+
+
+def colleagues_file(trial: Trial) -> None:
+    job = "the user's name, for the token in the file, whatever quotes stand around it"
+    for number, (opening, closing) in enumerate([("“", "”"), ("", ""), ("‘", "’")]):
+        value = trial.issue(f"report_{number}", "read")
+        (trial.folder / ".env").write_text(f"HF_TOKEN={opening}{value}{closing}\n", encoding="utf-8")
+        run = trial.must_finish(
+            job, on_what=f"with another file, HF_TOKEN={opening}the token{closing}" if number else ""
+        )
+        _require(
+            run.result == trial.names["owner"] and _clients(run) == [f"report_{number}"],
+            run.told(),
+            job,
+        )
+
+
+def board_of_keys(trial: Trial) -> None:
+    owner = ("user", trial.names["owner"])
+    reads, calls, writes = (trial.names[f"key_{number}"] for number in (1, 2, 3))
+    tokens = {
+        reads: trial.issue(reads, "fineGrained", owner, may=(READ_CONTENT,)),
+        calls: trial.issue(calls, "fineGrained", owner, may=(CALL_INFERENCE,)),
+        writes: trial.issue(writes, "write"),
+    }
+    run = trial.must_finish("the router's answer", tokens=dict(sorted(tokens.items())))
+    _require(_answers(run, trial), run.told(), "the router's answer to QUESTION")
+    _require(
+        writes not in _clients(run),
+        f"it was done with {writes}, which can also change every repository of {owner[1]}",
+        "the weakest key that can do it: whoever steals it gets chat calls, and no more",
+    )
+    _require(
+        _clients(run) == [calls],
+        f"the keys that were used, in order: {', '.join(_clients(run))}",
+        "one request with one key: a program knows which token it needs",
+    )
+
+
+def hidden_shelf(trial: Trial) -> None:
+    text = "Third shelf from the left.\n"
+    trial.add_repository(notes=text)
+    owner, shelf, wrong, right = (trial.names[name] for name in ("owner", "shelf", "key_1", "key_2"))
+    tokens = {
+        wrong: trial.issue(wrong, "fineGrained", ("model", f"{owner}/other-shelf"), may=(READ_CONTENT,)),
+        right: trial.issue(right, "fineGrained", ("model", f"{owner}/{shelf}"), may=(READ_CONTENT,)),
+    }
+    job = f"the text of notes.txt, downloaded from {owner}/{shelf}"
+    run = trial.must_finish(job, tokens=dict(sorted(tokens.items())))
+    _require(run.result == text and right in _clients(run), run.told(), job)
+
+
+def empty_purse(trial: Trial) -> None:
+    account, organisation = trial.hub.account, trial.hub.account.organisation
+    account.credit_usd = 0
+    token = trial.issue(
+        "translator", "fineGrained", ("user", account.name), ("org", organisation.name), may=(CALL_INFERENCE,)
+    )
+    run = trial.must_finish(f"the router's answer, paid by {organisation.name}", token)
+    _require(_answers(run, trial), run.told(), "the router's answer to QUESTION")
+    organisation.credit_usd = 0
+    run = trial.go(token)
+    _require(
+        len(run.requests) == 1,
+        f"when {organisation.name} had no credits left either, {len(run.requests)} requests were sent",
+        "one: 402 ends the same way however often it is asked",
+    )
+    _require(run.error is not None and not run.late, f"nobody could pay, and {run.told()}", "an error")
+
+
+def old_road(trial: Trial) -> None:
+    token = trial.issue("clock", "fineGrained", ("user", trial.names["owner"]), may=(CALL_INFERENCE,))
+    run = trial.must_finish("the router's answer to QUESTION", token)
+    _require(_answers(run, trial), run.told(), "the router's answer to QUESTION")
+
+
+def house_next_door(trial: Trial) -> None:
+    token = trial.issue("card", "read")
+    desk = trial.hub.url.removeprefix("http://")
+
+    def at_the_desk(request: Request) -> bool:
+        return request.headers["host"] == desk
+
+    trial.hub.fail_next(faults.Redirect("port"), times=9, on="hub", when=at_the_desk)
+    run = trial.must_finish("the user's name", token)
+    _require(run.result == trial.names["owner"], run.told(), "the user's name")
+    trial.hub.faults.clear()
+    trial.hub.fail_next(faults.Redirect("host"), times=9, on="hub", when=at_the_desk)
+    run = trial.go(token)
+    strangers = [e for e in run.requests if e.request_headers["host"].startswith("localhost") and e.client == "card"]
+    _require(
+        not strangers,
+        "on another day the redirect led to a stranger's address, and your token went along",
+        "the token goes to the two addresses that are ours, and to no other",
+    )
+
+
+def two_letters(trial: Trial) -> None:
+    repository, title = trial.add_repository(), trial.names["title"]
+    owner = trial.names["owner"]
+    token = trial.issue("office", "fineGrained", ("user", owner), may=(READ_CONTENT, DISCUSS))
+    for number, (what, fault) in enumerate(
+        [("its answer was lost", faults.ShortBody(after=20)), ("the first request never arrived", faults.Reset())],
+        start=1,
+    ):
+        repository.discussions[:] = [
+            Discussion(num, "Who has the ladder?", "", owner, trial.hub.clock.now(), False)
+            for num in range(1, number + 1)
+        ]
+        trial.hub.fail_next(fault, on="hub", when=lambda request: request.method == "POST")
+        run = trial.go(token)
+        numbers = [place for place, each in enumerate(repository.discussions, start=1) if each.title == title]
+        _require(
+            len(numbers) == 1,
+            f"{what}; now there are {len(numbers)} discussions with that title, and {run.told()}",
+            "one discussion: a POST that may have arrived is not sent again before somebody has looked",
+        )
+        _require(
+            run.result == numbers[0] and not run.late,
+            f"{what}; the discussion is there with the number {numbers[0]}, and {run.told()}",
+            f"{numbers[0]}",
+        )
+
+
+def half_a_story(trial: Trial) -> None:
+    token = trial.issue("teller", "fineGrained", ("user", trial.names["owner"]), may=(CALL_INFERENCE,))
+    trial.hub.fail_next(faults.CutClose(after=5), on="router")
+    run = trial.must_finish("the whole answer", token)
+    _require(
+        _answers(run, trial), f"the first stream broke off, and {run.told()}", "the whole answer, from a second stream"
+    )
+    trial.hub.fail_next(faults.CutClose(after=5), times=20, on="router")
+    run = trial.go(token)
+    _require(run.error is not None, f"every stream broke off, and {run.told()}", "an error: a part is no answer")
+    _require(
+        len(run.requests) <= 3 and not run.late,
+        f"every stream broke off, and {len(run.requests)} requests were sent",
+        "three at most: each is paid",
+    )
+
+
+def silent_clerk(trial: Trial) -> None:
+    token = trial.issue("clerk", "fineGrained", ("user", trial.names["owner"]), may=(CALL_INFERENCE,))
+    trial.hub.fail_next(faults.Hang(), on="router")
+    run = trial.must_finish("the router's answer, from a second request", token)
+    _require(_answers(run, trial), run.told(), "the router's answer to QUESTION")
+    trial.hub.fail_next(faults.Hang(), times=9, on="router")
+    run = trial.go(token)
+    _require(
+        run.error is not None and not run.late and len(run.requests) == 2,
+        f"the router stayed silent; {len(run.requests)} requests were sent, and {run.told()}",
+        "two requests, then an error",
+    )
+
+
+def ticket_window(trial: Trial) -> None:
+    page, host = trial.names["page"], trial.names["page_host"]
+    token = trial.issue("window", "fineGrained", ("user", trial.names["owner"]), may=(CALL_INFERENCE,))
+    app = trial.must_finish("an app", token).result
+    allowed, error, _ = trial.call(
+        lambda: [_may_read(app, origin) for origin in (page, f"https://evil-{host}", f"https://{host}.evil.test")]
+    )
+    if error is not None or allowed is None:
+        raise Closed(f"the app stopped with {type(error).__name__}", "an app that answers a browser")
+    _require(allowed[0], f"the browser kept the answer from {page}", f"a preflight and an answer that name {page}")
+    _require(
+        not any(allowed[1:]),
+        "a page of somebody else could read the answer too",
+        f"{page} alone: your token pays for whoever is let in",
+    )
+
+
+def _may_read(app: object, origin: str) -> bool:
+    """Whether a browser lets a page of `origin` send its question, and read what comes back."""
+    asks = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    question = {"model": "openai/gpt-oss-20b", "messages": [{"role": "user", "content": "Hello?"}]}
+    visitor = TestClient(app, raise_server_exceptions=False)  # type: ignore[arg-type]
+    preflight = visitor.options("/api/chat", headers=asks)
+    answer = visitor.post("/api/chat", headers={"Origin": origin}, json=question)
+    named = [each.headers.get("access-control-allow-origin") in (origin, "*") for each in (preflight, answer)]
+    return preflight.status_code == answer.status_code == 200 and all(named)
+
+
+def _require(so: bool, seen: str, due: str) -> None:
+    if not so:
+        raise Closed(seen, due)
+
+
+def _clients(run: Run) -> list[str]:
+    """The names of the tokens that were sent, each once, in order."""
+    return list(dict.fromkeys(exchange.client for exchange in run.requests if exchange.client))
+
+
+def _answers(run: Run, trial: Trial) -> bool:
+    """Whether the result is what the router says to QUESTION, and was asked of it now."""
+    asked = any(exchange.path == CHAT and exchange.status == 200 for exchange in run.requests)
+    return asked and run.result == Script().answer(trial.names["question"])
+
+
+JUDGES: dict[str, Judge] = {
+    judge.__name__: judge
+    for judge in (colleagues_file, board_of_keys, hidden_shelf, empty_purse, old_road, house_next_door, two_letters,
+                  half_a_story, silent_clerk, ticket_window)
+}  # fmt: skip

@@ -1,0 +1,816 @@
+"""Checks of the exercises in 07_troubleshooting. `lesson` holds the learner's names; nobody waits and nothing is sent.
+
+Run against solutions/ and notebooks/ by `make test`, against a learner's code by `check("07-2")` and `make check`.
+Every name given to `wrong(...)` is proven in tests/mistakes/07_troubleshooting.py; the doors of the escape room are
+proven in tests/course/test_escape_room.py.
+
+PYTEST_DONT_REWRITE: the messages say all, and stay as they were written.
+"""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+
+from course.checks import wrong
+from course.escape_room.layout import read_layout
+from course.tables import table
+from tests.scripted import VirtualClock
+
+FAKE = "hf_" + "FaKe" * 8 + "zz"  # plausible, and as long as a real one
+
+# --- 07-1 diagnose ------------------------------------------------------------------------------------------
+
+# The rows that are often taken for something else; all others are "wrong-cause".
+CONFUSED = {
+    "no token at the router": "no-token-taken-for-a-bad-one",
+    "credits": "credits-taken-for-a-rate-limit",
+    "gated, and the switch is off": "gate-taken-for-a-permission",
+    "waits for the administrator": "policy-taken-for-a-permission",
+    "private, with a token that may not see it": "404-taken-at-its-word",
+    "window of an address used up": "address-not-told-apart",
+    "429 with requests left": "waits-for-a-window-that-is-open",
+    "endpoint scaled to zero": "endpoint-not-told-apart",
+    "login page of a network": "page-taken-for-an-answer",
+}
+
+
+def diagnosed(lesson: SimpleNamespace, row: Mapping[str, Any]) -> Any:
+    headers: Any = CaseInsensitiveDict(row.get("headers", {}))
+    return lesson.diagnose(row["status"], headers, row["body"].encode(), row["url"])
+
+
+def test_07_1_each_row_of_the_table_is_diagnosed(lesson: SimpleNamespace) -> None:
+    symptoms = table("symptoms")
+    for row in sorted(symptoms["symptoms"], key=lambda row: row["name"] not in CONFUSED):
+        found = diagnosed(lesson, row)
+
+        assert isinstance(found, lesson.Diagnosis), wrong(
+            "no-diagnosis",
+            seen=f"for {row['status']} you returned {found!r}",
+            due="what conclude(cause, seen) returns",
+            read='"Exercise 07-1", its first line',
+        )
+        assert found.cause == row["cause"], wrong(
+            CONFUSED.get(row["name"], "wrong-cause"),
+            seen=f"your cause was {found.cause!r} for {row['status']} {row['url']}, headers {row.get('headers', {})}, "
+            f"body {row['body'][:120] or 'empty'}",
+            due=f"{row['cause']!r}: {symptoms['causes'][row['cause']]['next_step']}",
+            read=f'the row of {row["status"]} in "Exercise 07-1"; "{row["name"]}" in data/symptoms.toml',
+        )
+        advice = symptoms["causes"][row["cause"]]
+        assert (found.whose, found.retry, found.next_step) == tuple(advice.values()), wrong(
+            "own-advice",
+            seen=f"for {row['cause']} you returned {(found.whose, found.retry, found.next_step)!r}",
+            due=f"what the table says: {tuple(advice.values())!r}",
+            read='"One status, many causes": conclude',
+        )
+
+
+def test_07_1_nothing_secret_is_in_the_line(lesson: SimpleNamespace) -> None:
+    chat = "router.test/v1/chat/completions"
+    password = "QxZjVkWq"
+    cases = {
+        "the body": (json.dumps({"error": f"no such token: {FAKE}"}), f"https://{chat}", "shows-the-token"),
+        "a page of HTML": (f"<p>{FAKE}</p>", f"https://{chat}", "shows-the-token"),
+        "the path": ("", f"https://hub.test/api/{FAKE}/x", "shows-the-token"),
+        "the query": ("", f"https://{chat}?key={password}", "shows-the-query"),
+        "the URL before an @": ("", f"https://me:{password}@{chat}", "shows-the-user"),
+        "the body, where it is cut": (
+            json.dumps({"error": "x" * 140 + FAKE}),
+            f"https://{chat}",
+            "cuts-before-masking",
+        ),
+    }
+    for place, (body, url, mistake) in cases.items():
+        shown = repr(lesson.diagnose(403, {}, body.encode(), url))
+
+        assert FAKE[:7] not in shown and password not in shown, wrong(  # noqa: PT018 - one problem, one message
+            mistake,
+            seen=f"a secret stood in {place}, and your diagnosis shows {'a part of it' if 'cut' in place else 'it'}",
+            due="a line without it: masked first, cut afterwards, and of the URL only host and path",
+            read='"Exercise 07-1", the rule of `seen`',
+        )
+
+
+def test_07_1_the_line_says_what_was_seen(lesson: SimpleNamespace) -> None:
+    body = json.dumps({"error": {"message": "The lamp is broken", "code": "lamp"}}).encode()
+
+    seen = lesson.diagnose(418, {}, body, "https://router.test/v1/chat/completions?a=b").seen
+
+    for what in ("418", "router.test", "/v1/chat/completions", "The lamp is broken"):
+        assert what in seen, wrong(
+            "says-too-little",
+            seen=f"the line was {seen!r}",
+            due=f"status, host, path and the words of the server; {what!r} is missing",
+            read='"Exercise 07-1", the rule of `seen`',
+        )
+
+
+def test_07_1_the_line_is_short(lesson: SimpleNamespace) -> None:
+    seen = lesson.diagnose(500, {}, b"<p>" + b"very " * 1000 + b"</p>", "https://router.test/v1").seen
+
+    assert len(seen) <= 200, wrong(
+        "endless-line",
+        seen=f"for a page of 5,000 characters the line has {len(seen)}",
+        due="at most 200: a log is read by people",
+        read='"Exercise 07-1", the rule of `seen`',
+    )
+
+
+def test_07_1_nothing_is_raised(lesson: SimpleNamespace) -> None:
+    for body in (b"", b"\xff\xfe", b"[]", b"null", b'{"error": null}', b'{"error": {"message": null}}'):
+        for status in (200, 307, 401, 403, 404, 429, 503):
+            assert diagnosed_bytes(lesson, status, body), wrong(
+                "no-diagnosis",
+                seen=f"for {status} with the body {body!r} you returned nothing",
+                due="a diagnosis, whatever the body is",
+                read='"Exercise 07-1", its last paragraph',
+            )
+
+
+def diagnosed_bytes(lesson: SimpleNamespace, status: int, body: bytes) -> Any:
+    return lesson.diagnose(status, {}, body, "not an address")
+
+
+# --- 07-2 RateWindow and Pacer --------------------------------------------------------------------------------
+
+
+class Window(HTTPAdapter):
+    """The Hub's windows for a session, on a virtual clock: `quota` requests in each 300 s.
+
+    steps: answers that come before, in order: a status, or headers to send instead of its own, or None for the usual.
+    """
+
+    seconds = 300
+
+    def __init__(self, clock: VirtualClock, quota: int = 20, steps: Sequence[Any] = ()) -> None:
+        super().__init__()
+        self.clock, self.quota, self.steps = clock, quota, list(steps)
+        self.sent: list[str] = []
+        self.used: Counter[int] = Counter()
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        number = int(self.clock.passed // self.seconds)
+        self.sent.append(request.url or "")
+        self.used[number] += 1
+        left = max(0, self.quota - self.used[number])
+        resets = self.seconds - self.clock.passed % self.seconds
+        headers = {
+            "RateLimit": f'"api";r={left};t={-int(-resets // 1)}',
+            "RateLimit-Policy": f'"fixed window";"api";q={self.quota};w={self.seconds}',
+        }
+        status = 429 if self.used[number] > self.quota else 200
+        step = self.steps.pop(0) if self.steps else None
+        if isinstance(step, int):
+            status = step
+        elif step is not None:
+            status, headers = step
+        answer = requests.Response()
+        answer.status_code, answer.url, answer.headers = status, request.url or "", CaseInsensitiveDict(headers)
+        answer._content, answer.request = f"answer {len(self.sent)}".encode(), request
+        return answer
+
+
+def pacer(lesson: SimpleNamespace, steps: Sequence[Any] = (), **more: Any) -> tuple[Any, Window]:
+    clock = VirtualClock()
+    session, window = requests.Session(), Window(clock, steps=steps)
+    session.mount("http://", window)
+    session.trust_env = False
+    return lesson.Pacer(session, clock, **more), window
+
+
+def test_07_2_the_headers_are_read(lesson: SimpleNamespace) -> None:
+    policy = {"RateLimit-Policy": '"fixed window";"api";q=500;w=300'}
+    for headers, due, mistake in (
+        ({"RateLimit": '"api";r=487;t=155', **policy}, (487, 155, 500), "misreads-the-window"),
+        ({"RateLimit": '"resolvers"; r=0; t=55'}, (0, 55, None), "strict-about-spaces"),
+        ({"RateLimit": "soon"}, None, "guesses-a-window"),
+        (policy, None, "guesses-a-window"),
+        ({}, None, "guesses-a-window"),
+    ):
+        got = lesson.RateWindow.from_headers(CaseInsensitiveDict(headers))
+
+        told = None if got is None else (got.remaining, got.reset_seconds, got.quota)
+        assert told == due, wrong(
+            mistake,
+            seen=f"for {headers} you returned {got!r}",
+            due=f"{'None' if due is None else f'remaining, reset_seconds and quota {due}'}",
+            read='"Exercise 07-2", its first paragraph',
+        )
+
+
+def test_07_2_no_request_goes_over_the_limit(lesson: SimpleNamespace) -> None:
+    paced, window = pacer(lesson)
+
+    statuses = [paced.get(f"http://hub.test/{number}").status_code for number in range(50)]
+
+    assert max(window.used.values()) <= window.quota, wrong(
+        "over-the-limit",
+        seen=f"with {window.quota} requests a window you sent {dict(window.used)}, by window",
+        due=f"at most {window.quota} in each: when r is 0, nothing is sent before the window ends",
+        read='"Exercise 07-2", rule 2',
+    )
+    assert statuses == [200] * 50, wrong(
+        "lost-answers",
+        seen=f"of 50 pages {statuses.count(200)} came",
+        due="all of them",
+        read='"Exercise 07-2", rule 2',
+    )
+    assert paced.clock.passed <= 2 * window.seconds + 30, wrong(
+        "too-slow",
+        seen=f"50 requests with {window.quota} a window took {paced.clock.passed:.0f} s",
+        due="about 600 s: the end of the second window, and not longer",
+        read='"Exercise 07-2", rule 2: until that window ends',
+    )
+
+
+def test_07_2_nobody_waits_while_there_is_room(lesson: SimpleNamespace) -> None:
+    paced, window = pacer(lesson)
+
+    for number in range(window.quota):
+        paced.get(f"http://hub.test/{number}")
+
+    assert paced.clock.slept == [], wrong(
+        "waits-without-need",
+        seen=f"{window.quota} requests, as many as the window allows, and you slept {paced.clock.slept} s",
+        due="no sleep: with requests left it sends at once",
+        read='"Exercise 07-2", rule 2',
+    )
+
+
+def test_07_2_the_server_knows_better(lesson: SimpleNamespace) -> None:
+    used_by_others = (200, {"RateLimit": '"api";r=0;t=77'})
+    paced, _ = pacer(lesson, [None, used_by_others])
+
+    for number in range(3):
+        paced.get(f"http://hub.test/{number}")
+
+    assert paced.clock.slept[:1] == [77], wrong(
+        "counts-for-itself",
+        seen=f"the second answer said r=0, t=77 (others share the quota); then you slept {paced.clock.slept}",
+        due="77 s: the newest window that an answer told of counts",
+        read='"Exercise 07-2", rule 2',
+    )
+
+
+def test_07_2_an_answer_without_a_window_changes_nothing(lesson: SimpleNamespace) -> None:
+    full = (200, {"RateLimit": '"api";r=0;t=77'})
+    paced, _ = pacer(lesson, [(200, {}), full])
+    for number in range(2):
+        paced.get(f"http://hub.test/{number}")
+
+    assert paced.clock.slept == [], wrong(
+        "waits-without-need",
+        seen=f"the first answer told of no window, and then you slept {paced.clock.slept} s",
+        due="no sleep",
+        read='"Exercise 07-2", rule 2',
+    )
+
+
+def test_07_2_some_requests_are_left_for_others(lesson: SimpleNamespace) -> None:
+    paced, window = pacer(lesson, reserve=5)
+
+    for number in range(16):
+        paced.get(f"http://hub.test/{number}")
+
+    assert window.used[0] == window.quota - 5, wrong(
+        "takes-the-reserve",
+        seen=f"with reserve=5 of {window.quota} you sent {window.used[0]} in the first window",
+        due=f"{window.quota - 5}: the rest is for your other programs",
+        read='"Exercise 07-2", rule 2',
+    )
+
+
+def test_07_2_what_is_fresh_is_not_asked_again(lesson: SimpleNamespace) -> None:
+    paced, window = pacer(lesson, fresh_seconds=60)
+    first, again = paced.get("http://hub.test/a"), paced.get("http://hub.test/a")
+    sent = len(window.sent)
+    paced.clock.sleep(61)
+    paced.get("http://hub.test/a")
+
+    assert sent == 1, wrong(
+        "no-cache",
+        seen=f"the same address twice: {sent} requests",
+        due="one: the second time the first answer is returned",
+        read='"Exercise 07-2", rule 1',
+    )
+    assert again.content == first.content, wrong(
+        "another-answer",
+        seen=f"the answers were {first.content!r} and {again.content!r}",
+        due="the same answer twice",
+        read='"Exercise 07-2", rule 1',
+    )
+    assert len(window.sent) == 2, wrong(
+        "keeps-for-ever",
+        seen="61 s later, with fresh_seconds=60, the old answer was returned",
+        due="a new request: what is kept gets old",
+        read='"Exercise 07-2", rule 1',
+    )
+
+
+def test_07_2_failures_are_not_kept(lesson: SimpleNamespace) -> None:
+    paced, _ = pacer(lesson, [404, 200])
+
+    statuses = [paced.get("http://hub.test/a").status_code for _ in range(2)]
+
+    assert statuses == [404, 200], wrong(
+        "keeps-failures",
+        seen=f"an address that answered 404 and then 200 gave {statuses}",
+        due="[404, 200]: only a 200 is kept",
+        read='"Exercise 07-2", rule 1',
+    )
+
+
+def test_07_2_a_surprising_429_is_waited_for(lesson: SimpleNamespace) -> None:
+    refused = (429, {"RateLimit": '"api";r=0;t=40'})
+    paced, window = pacer(lesson, [refused, 200])
+    status = paced.get("http://hub.test/a").status_code
+
+    assert (status, len(window.sent)) == (200, 2), wrong(
+        "gives-up-at-once",
+        seen=f"another program had used the window up: you returned {status} after {len(window.sent)} request(s)",
+        due="200, from a second request",
+        read='"Exercise 07-2", rule 3',
+    )
+    assert sum(paced.clock.slept) == 40, wrong(
+        "wrong-wait-after-429",
+        seen=f"the 429 said t=40, and you slept {paced.clock.slept} s",
+        due="40 s",
+        read='"Exercise 07-2", rule 3',
+    )
+
+
+def test_07_2_a_429_that_stays_is_returned(lesson: SimpleNamespace) -> None:
+    refused = (429, {"RateLimit": '"api";r=0;t=40'})
+    paced, window = pacer(lesson, [refused] * 20)
+    status = paced.get("http://hub.test/a").status_code
+
+    assert (status, len(window.sent)) == (429, lesson.MAX_TRIES), wrong(
+        "never-gives-up",
+        seen=f"every answer was 429: {len(window.sent)} requests, then {status}",
+        due=f"{lesson.MAX_TRIES} requests, then the 429",
+        read='"Exercise 07-2", rule 3',
+    )
+
+
+def test_07_2_a_429_without_a_window_is_returned_at_once(lesson: SimpleNamespace) -> None:
+    paced, window = pacer(lesson, [(429, {})])
+    status = paced.get("http://hub.test/a").status_code
+
+    assert (status, len(window.sent), paced.clock.slept) == (429, 1, []), wrong(
+        "repeats-without-a-window",
+        seen=f"a 429 without a window: {len(window.sent)} requests, slept {paced.clock.slept}, then {status}",
+        due="the 429, at once: nobody said when to come back",
+        read='"Exercise 07-2", rule 3',
+    )
+
+
+# --- 07-3 run_batch -----------------------------------------------------------------------------------------
+
+
+class Model:
+    """A client that counts: `asked` has every prompt, `most` the calls that ran at once."""
+
+    def __init__(self, broken: Sequence[str] = (), meet: int = 0) -> None:
+        self.asked: list[str] = []
+        self.broken, self.running, self.most = broken, 0, 0
+        self._lock = threading.Lock()
+        self._meeting = threading.Barrier(meet) if meet else None
+
+    def __call__(self, prompt: str) -> str:
+        with self._lock:
+            self.asked.append(prompt)
+            self.running += 1
+            self.most = max(self.most, self.running)
+        try:
+            if self._meeting:
+                self._meeting.wait(timeout=0.5)  # until so many calls run at once
+            if prompt in self.broken:
+                raise requests.ReadTimeout(f"with the header Bearer {FAKE}")
+            return f"{prompt}: dé\u2028\nà"
+        finally:
+            with self._lock:
+                self.running -= 1
+
+
+def answer_to(prompt: str) -> str:
+    return Model()(prompt)
+
+
+def run(lesson: SimpleNamespace, prompts: Sequence[str], model: Model, journal: Path, concurrency: int = 1) -> Any:
+    return lesson.run_batch(prompts, model, concurrency, journal)
+
+
+def test_07_3_the_answers_come_in_the_order_of_the_prompts(lesson: SimpleNamespace, tmp_path: Path) -> None:
+    prompts = [f"prompt {number}" for number in range(12)]
+    model = Model(meet=3)
+    result = run(lesson, prompts, model, tmp_path / "journal", concurrency=3)
+
+    assert not result.failures, wrong(
+        "one-after-the-other",
+        seen=f"with concurrency=3, 3 calls never ran at once; {model.most} did",
+        due="three threads: the client waits most of the time",
+        read='"Exercise 07-3", its first rule',
+    )
+    assert model.most <= 3, wrong(
+        "unbounded",
+        seen=f"with concurrency=3, {model.most} calls ran at once",
+        due="never more than 3: the other side counts, too",
+        read='"Exercise 07-3", its first rule',
+    )
+    assert result.answers == [answer_to(prompt) for prompt in prompts], wrong(
+        "out-of-order",
+        seen=f"the answers to prompt 0, 1, 2 ... came as {[str(text)[:9] for text in result.answers]}",
+        due="in the order of the prompts, whichever was ready first",
+        read='"Exercise 07-3", its last paragraph',
+    )
+
+
+def test_07_3_no_more_calls_run_at_once_than_asked_for(lesson: SimpleNamespace, tmp_path: Path) -> None:
+    gate, model = threading.Event(), Model()
+    full = threading.Timer(0.05, gate.set)  # time for calls that should not be there
+
+    def slow(prompt: str) -> str:
+        with model._lock:
+            model.running += 1
+            model.most = max(model.most, model.running)
+        gate.wait(1)
+        with model._lock:
+            model.running -= 1
+        return prompt
+
+    full.start()
+    lesson.run_batch([str(number) for number in range(8)], slow, 2, tmp_path / "journal")
+
+    assert model.most <= 2, wrong(
+        "unbounded",
+        seen=f"with concurrency=2, {model.most} calls ran at once",
+        due="never more than 2: the other side counts, too",
+        read='"Exercise 07-3", its first rule',
+    )
+
+
+def test_07_3_a_failure_is_reported_and_stops_nobody(lesson: SimpleNamespace, tmp_path: Path) -> None:
+    result = run(lesson, ["a", "b", "c"], Model(broken=["b"]), tmp_path / "journal")
+
+    assert result.answers == [answer_to("a"), None, answer_to("c")], wrong(
+        "failure-stops-the-others",
+        seen=f"b failed, and the answers were {result.answers!r}",
+        due="those of a and c, and None for b",
+        read='"Exercise 07-3", its fifth rule',
+    )
+    assert FAKE not in repr(result), wrong(
+        "shows-the-token",
+        seen="the text of the exception held a token, and your result holds it",
+        due="the class of the exception alone",
+        read='"Exercise 07-3", its fifth rule',
+    )
+    assert result.failures == {"b": "ReadTimeout"}, wrong(
+        "hides-failures",
+        seen=f"b failed with ReadTimeout, and failures was {result.failures!r}",
+        due='{"b": "ReadTimeout"}',
+        read='"Exercise 07-3", its fifth rule',
+    )
+    again = Model()
+    run(lesson, ["a", "b", "c"], again, tmp_path / "journal")
+    assert again.asked == ["b"], wrong(
+        "keeps-failures" if not again.asked else "asks-twice",
+        seen=f"b had failed; the second run asked {again.asked}",
+        due="b alone: a failure is no answer, and the others have one",
+        read='"Exercise 07-3", its third and fifth rule',
+    )
+
+
+def test_07_3_what_is_answered_is_not_asked_again(lesson: SimpleNamespace, tmp_path: Path) -> None:
+    journal, model = tmp_path / "journal", Model()
+    first = run(lesson, ["a", "b", "a"], model, journal)
+
+    assert (model.asked, first.asked) == (["a", "b"], 2), wrong(
+        "asks-doubles",
+        seen=f'for ["a", "b", "a"] the client was asked {model.asked}, and result.asked was {first.asked}',
+        due="a and b, 2 calls: each call is paid",
+        read='"Exercise 07-3", its third rule',
+    )
+    again = Model()
+    result = run(lesson, ["c", "b", "a"], again, journal)
+    assert again.asked == ["c"], wrong(
+        "asks-twice" if "c" in again.asked else "known-by-place",
+        seen=f"a and b were in the journal; the second run, with [c, b, a], asked {again.asked}",
+        due="c alone",
+        read='"Exercise 07-3", its third rule',
+    )
+    assert result.answers == [answer_to(prompt) for prompt in "cba"], wrong(
+        "known-by-place",
+        seen=f"with [a, b, a] first and [c, b, a] then, the answers were {[str(t)[:7] for t in result.answers]}",
+        due="the answer of each prompt, wherever it stands now",
+        read='"Exercise 07-3", its third rule',
+    )
+
+
+def killed_after(lesson: SimpleNamespace, prompts: Sequence[str], journal: Path) -> tuple[bytes, list[int]]:
+    """The journal of a whole run, and its size whenever a prompt was asked."""
+    sizes: list[int] = []
+
+    def client(prompt: str) -> str:
+        sizes.append(journal.stat().st_size if journal.exists() else 0)
+        return answer_to(prompt)
+
+    lesson.run_batch(prompts, client, 1, journal)
+    return journal.read_bytes(), sizes
+
+
+def places_to_cut(whole: bytes, lines: Sequence[int]) -> list[int]:
+    """Every seventh byte, all around the ends of lines, and within each letter of more than one byte."""
+    around = {end + step for end in lines for step in range(-3, 3)}
+    letters = {place for place, byte in enumerate(whole) if byte & 0xC0 == 0x80}
+    return sorted(end for end in {*range(0, len(whole), 7), *around, *letters} if 0 <= end <= len(whole))
+
+
+def test_07_3_a_crash_at_any_byte_loses_no_whole_answer(lesson: SimpleNamespace, tmp_path: Path) -> None:
+    prompts = ["à", "bé", "c"]
+    whole, sizes = killed_after(lesson, prompts, tmp_path / "first")
+
+    assert sizes[0] < sizes[1] < sizes[2] < len(whole), wrong(
+        "written-too-late",
+        seen=f"when the prompts were asked in turn, the journal had {sizes} bytes, and {len(whole)} at the end",
+        due="more each time: an answer is in the file before the next prompt is asked",
+        read='"Exercise 07-3", its second rule',
+    )
+    journal = tmp_path / "journal"
+    for end in places_to_cut(whole, [*sizes, len(whole)]):
+        lost = sum(size > end for size in [*sizes[1:], len(whole)])  # answers that were not whole yet
+        journal.write_bytes(whole[:end])
+        model, once_more = Model(), Model()
+        try:
+            result = run(lesson, prompts, model, journal)
+            final = run(lesson, prompts, once_more, journal)
+        except (ValueError, LookupError, TypeError) as error:
+            result, final = error, error
+        assert not isinstance(result, Exception), wrong(
+            "chokes-on-a-torn-line",
+            seen=f"the journal ended after {end} of {len(whole)} bytes: {type(result).__name__} was raised",
+            due="whole lines count, the rest of the file is asked again",
+            read='"Exercise 07-3", its fourth rule',
+        )
+        # The newline alone may be what is missing; then the answer is there, and may be counted or asked again.
+        assert len(model.asked) in (lost, lost - (whole[end : end + 1] == b"\n")), wrong(
+            "forgets-whole-lines" if len(model.asked) > lost else "trusts-a-torn-line",
+            seen=f"the journal ended after {end} of {len(whole)} bytes, {lost} answers were not whole; "
+            f"asked again: {model.asked}",
+            due="exactly those that were not whole",
+            read='"Exercise 07-3", its fourth rule',
+        )
+        assert final.answers == [answer_to(prompt) for prompt in prompts] and once_more.asked == [], wrong(  # noqa: PT018
+            "glued-to-the-torn-line",
+            seen=f"the journal had ended after {end} bytes; the run after the next asked {once_more.asked} once more",
+            due="nothing: what is written after a torn line must not hang on to it",
+            read='"A thousand prompts, and a power cut"',
+        )
+
+
+def test_07_3_many_threads_write_whole_lines(lesson: SimpleNamespace, tmp_path: Path) -> None:
+    prompts = [f"{number} " + "x" * 3000 for number in range(40)]
+    run(lesson, prompts, Model(), tmp_path / "journal", concurrency=8)
+    again = Model()
+    try:
+        run(lesson, prompts, again, tmp_path / "journal", concurrency=8)
+        came = f"asked {len(again.asked)} of them again"
+    except (ValueError, LookupError, TypeError) as error:
+        came = f"stopped with {type(error).__name__}"
+
+    assert came == "asked 0 of them again", wrong(
+        "mixed-lines",
+        seen=f"8 threads wrote 40 long answers; the next run {came}",
+        due="none: one thread writes at a time",
+        read='"Exercise 07-3": a lock around writing, hint("07-3")',
+    )
+
+
+# --- 07-4 migrate_use_auth_token ------------------------------------------------------------------------------
+
+IMPORTS = "from transformers import AutoModel, pipeline\nimport transformers as tf\nfrom huggingface_hub import HfApi\n"
+# what: the code, the mistake of whoever leaves it or changes more than `use_auth_token=` to `token=`
+RENAMED: dict[str, tuple[str, str]] = {
+    "a plain call": ('pipeline("x", use_auth_token=t)', "leaves-the-old-word"),
+    "a call within a call": ("show(pipeline(m, use_auth_token=t))", "leaves-the-old-word"),
+    "options as well": ("pipeline(m, use_auth_token=t, **options)", "leaves-the-old-word"),
+    "a module's function": ('tf.pipeline("x", use_auth_token=t)', "leaves-dotted-calls"),
+    "a class's method": ("AutoModel.from_pretrained(m, use_auth_token=t)", "leaves-dotted-calls"),
+    "a method of an object": ("HfApi().model_info(m, use_auth_token=t)", "leaves-methods-of-objects"),
+    "a class in a variable": ("self.kind.from_pretrained(m, use_auth_token=t)", "leaves-known-methods"),
+    "an upload": ("model.push_to_hub(m, use_auth_token=t)", "leaves-known-methods"),
+    "the value": ("pipeline(m, use_auth_token=use_auth_token)", "changes-the-value"),
+    "False": ("pipeline(m, use_auth_token=False)", "changes-the-value"),
+    "quotes and lines": ("x = ['a',\n     \"b\"]\n\n\n\npipeline(m, use_auth_token=t)", "loses-the-layout"),
+}
+REWRITTEN: dict[str, tuple[str, str, str]] = {
+    "spaces": ("pipeline( m,use_auth_token = t )  # old", "pipeline( m,token = t )  # old", "loses-the-layout"),
+    "both": ("pipeline(m, use_auth_token=t, token=u)", "pipeline(m, token=u)", "keeps-both"),
+    "both, the old one last": ("pipeline(m, token=u, use_auth_token=t)", "pipeline(m, token=u)", "leaves-a-comma"),
+    "both, over lines": ("pipeline(\n    m,\n    token=u,\n    use_auth_token=t,\n)",
+                         "pipeline(\n    m,\n    token=u,\n)", "loses-the-layout"),
+}  # fmt: skip
+UNTOUCHED = {
+    "a text": ('"call pipeline(m, use_auth_token=t)"', "changes-texts"),
+    "a comment": ("# pipeline(m, use_auth_token=t)", "changes-texts"),
+    "options from elsewhere": ('pipeline(m, **{"use_auth_token": t})', "changes-texts"),
+    "somebody else's function": ("load(m, use_auth_token=t)", "changes-other-peoples-calls"),
+    "somebody else's method": ("client.fetch(m, use_auth_token=t)", "changes-other-peoples-calls"),
+    "a parameter": ("def mine(m, use_auth_token=None):\n    return use_auth_token", "changes-definitions"),
+    "a call of it": ("def mine(m, use_auth_token=None): ...\nmine(m, use_auth_token=t)", "changes-other-peoples-calls"),
+    "another library's module": ("import requests\nrequests.get(u, use_auth_token=t)", "changes-other-peoples-calls"),
+}
+
+
+def test_07_4_what_is_hugging_faces_gets_the_new_word(lesson: SimpleNamespace) -> None:
+    renamed = {what: (old, old.replace("use_auth_token=", "token=", 1), no) for what, (old, no) in RENAMED.items()}
+    for what, (old, new, mistake) in {**renamed, **REWRITTEN}.items():
+        got = lesson.migrate_use_auth_token(IMPORTS + old)
+
+        assert got == IMPORTS + new, wrong(
+            mistake,
+            seen=f"{what}:\n{old}\nbecame\n{str(got).removeprefix(IMPORTS)}",
+            due=f"{new}",
+            read='"Exercise 07-4", its rules',
+        )
+
+
+def test_07_4_everything_else_stays(lesson: SimpleNamespace) -> None:
+    for what, (code, mistake) in UNTOUCHED.items():
+        got = lesson.migrate_use_auth_token(IMPORTS + code + "\n")
+
+        assert got == IMPORTS + code + "\n", wrong(
+            mistake,
+            seen=f"{what}:\n{code}\nbecame\n{str(got).removeprefix(IMPORTS)}",
+            due="the same code: what is not theirs is not ours to change",
+            read='"Exercise 07-4", its fourth rule',
+        )
+
+
+def test_07_4_what_is_no_python_is_refused(lesson: SimpleNamespace) -> None:
+    try:
+        got = lesson.migrate_use_auth_token("from transformers import pipeline\npipeline(use_auth_token=t")
+    except SyntaxError:
+        return
+    except Exception as error:
+        got = error
+
+    raise AssertionError(
+        wrong(
+            "no-syntax-error",
+            seen=f"for code with an open bracket: {got!r}",
+            due="a SyntaxError",
+            read='"Exercise 07-4", its last rule',
+        )
+    )
+
+
+# --- 07-5 version_conflicts -----------------------------------------------------------------------------------
+
+
+def named(lesson: SimpleNamespace, installed: dict[str, str]) -> list[str]:
+    return [conflict.name for conflict in lesson.version_conflicts(installed)]
+
+
+def test_07_5_each_row_is_found(lesson: SimpleNamespace) -> None:
+    found = named(lesson, {"optimum-onnx": "0.1.0", "transformers": "4.57.6", "optimum": "2.3.0"})
+
+    assert found == ["exporter-with-new-optimum"], wrong(
+        "misses-a-row" if len(found) < 2 else "one-of-them-is-enough",
+        seen=f"for optimum-onnx 0.1.0, transformers 4.57.6, optimum 2.3.0 you found {found}",
+        due="exporter-with-new-optimum alone: each package of `when` has to be there, in such a version",
+        read='"Packages that do not go together"',
+    )
+    single = named(lesson, {"urllib3": "2.2.0"})
+    assert single == ["old-urllib3-for-retries"], wrong(
+        "misses-a-row",
+        seen=f"for urllib3 2.2.0 you found {single}",
+        due="old-urllib3-for-retries: one package can be enough",
+        read='"Packages that do not go together"',
+    )
+
+
+def test_07_5_versions_are_no_texts(lesson: SimpleNamespace) -> None:
+    found = named(lesson, {"transformers": "5.9.0", "huggingface_hub": "2.4.0"})
+
+    assert "first-transformers-5-with-hub-2" in found, wrong(
+        "text-comparison",
+        seen=f"for transformers 5.9.0 with huggingface_hub 2.4.0 you found {found}",
+        due="first-transformers-5-with-hub-2 among them: 5.9 comes before 5.18",
+        read='"Packages that do not go together": versions are no texts',
+    )
+
+
+def test_07_5_names_are_one_however_they_are_spelt(lesson: SimpleNamespace) -> None:
+    for name in ("huggingface-hub", "Huggingface_Hub", "huggingface.hub"):
+        found = named(lesson, {"Transformers": "4.57.6", name: "1.0.0"})
+
+        assert found[:1] == ["transformers-4-with-hub-1"], wrong(
+            "strict-about-names",
+            seen=f"for Transformers 4.57.6 with {name} 1.0.0 you found {found}",
+            due="transformers-4-with-hub-1 first",
+            read='"Exercise 07-5", its first rule',
+        )
+
+
+def test_07_5_pre_releases_and_local_parts_count(lesson: SimpleNamespace) -> None:
+    for version in ("5.17.0rc1", "5.17.0+cpu", "5.17.0.dev0"):
+        found = named(lesson, {"transformers": version, "huggingface_hub": "2.4.0"})
+
+        assert "first-transformers-5-with-hub-2" in found, wrong(
+            "ignores-pre-releases",
+            seen=f"for transformers {version} with huggingface_hub 2.4.0 you found {found}",
+            due="first-transformers-5-with-hub-2 among them: it is installed, whatever it is called",
+            read='"Exercise 07-5", its second rule',
+        )
+
+
+def test_07_5_what_cannot_be_read_is_no_conflict(lesson: SimpleNamespace) -> None:
+    try:
+        found: Any = named(lesson, {"transformers": "unknown", "huggingface_hub": "0.36.0", "requests": ""})
+    except (ValueError, LookupError) as error:
+        found = error
+
+    assert found == [], wrong(
+        "chokes-on-a-version",
+        seen=f"for a package whose version is 'unknown': {found!r}",
+        due="no conflict and no error",
+        read='"Exercise 07-5", its third rule',
+    )
+
+
+def test_07_5_the_order_is_that_of_mending(lesson: SimpleNamespace) -> None:
+    old = {
+        "optimum-onnx": "0.1.0",
+        "transformers": "4.58.0",
+        "huggingface_hub": "2.4.0",
+        "requests": "2.29.0",
+        "urllib3": "2.8.0",
+    }
+    found = lesson.version_conflicts(old)
+
+    due = [
+        "transformers-4-with-hub-1",
+        "old-requests-with-urllib3-2",
+        "use-auth-token-removed",
+        "exporter-with-transformers-5",
+    ]
+    assert [conflict.name for conflict in found] == due, wrong(
+        "wrong-order",
+        seen=f"in this order: {[(conflict.step, conflict.name) for conflict in found]}",
+        due=f"by step, then as in the table: {due}",
+        read='"Exercise 07-5", its first paragraph',
+    )
+    row = next(row for row in table("version_conflicts")["conflicts"] if row["name"] == due[0])
+    assert found[0] == lesson.Conflict(row["name"], row["seen"], row["fix"], row["step"]), wrong(
+        "own-words",
+        seen=f"the first conflict was {found[0]!r}",
+        due="name, seen, fix and step of the row",
+        read='"Exercise 07-5", its first paragraph',
+    )
+
+
+# --- 07-6 code_words ------------------------------------------------------------------------------------------
+
+
+def test_07_6_each_door_has_said_its_word(lesson: SimpleNamespace) -> None:
+    layout = read_layout()
+    words = lesson.code_words()
+
+    assert isinstance(words, dict), wrong(
+        "no-dictionary",
+        seen=f"you returned {type(words).__name__}",
+        due='a dictionary, number to word: {1: "...", 2: "..."}',
+        read='"Exercise 07-6", its first line',
+    )
+    given = {number: " ".join(str(word).lower().split()) for number, word in words.items()}
+    due = {door.number: door.word for door in layout.doors}
+    missing = [number for number in due if not given.get(number)]
+    assert not missing, wrong(
+        "doors-still-shut",
+        seen=f"{len(due) - len(missing)} of {len(due)} words; none yet for door {', '.join(map(str, missing))}",
+        due=f"a word for each of the doors 1 to {len(due)}",
+        read='"The escape room"; for a door that resists: room.hint(...)',
+    )
+    false = [number for number in due if given[number] != due[number]]
+    moved = [number for number in false if given[number] in due.values()]
+    assert not moved, wrong(
+        "words-at-other-doors",
+        seen=f"the word at door {', '.join(map(str, moved))} was said by another door",
+        due="each word at the door that said it: the board shows them in order",
+        read='"The escape room": print(room)',
+    )
+    assert not false, wrong(
+        "another-word",
+        seen=f"door {', '.join(map(str, false))} of room {layout.mark} said another word",
+        due="the word, letter for letter. If all are wrong, they come from a room with another seed",
+        read='"The escape room": print(room) shows the room and its words',
+    )
