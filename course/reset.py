@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from course.backups import keep
-from course.definitions import Definition, definitions, parse_cell, read_cells
+from course.definitions import Definition, bodies, definitions, is_stub, parse_cell, read_cells
 from course.exercises import Exercise, Lesson
 from course.files import write_whole
 
@@ -42,16 +42,22 @@ def reset_exercise(folder: Path, exercise: Exercise) -> Path:
 
 
 def _with_stub(source: str, exercise: Exercise) -> str | None:
-    """`source` with every definition of the exercise at its top level made the stub; None if it has none."""
+    """`source` with every definition of the exercise at its top level made the stub; None if it has none.
+
+    Where the exercise's cell has a second class to write, that becomes a stub as well.
+    """
     try:
-        nodes = _definitions_of(exercise.name, source)
+        parse_cell(source)
     except SyntaxError:
         return None
-    stub = _text(exercise.stub, _definitions_of(exercise.name, exercise.stub)[0])
+    stubs = {node.name: _text(exercise.stub, node) for node in _open_definitions(exercise.stub)}
+    nodes = [node for node in _definitions(source) if node.name in stubs]
+    if exercise.name not in {node.name for node in nodes}:
+        return None
     lines = source.split("\n")
     for node in reversed(nodes):
-        lines[_first_line(node) - 1 : node.end_lineno] = stub
-    return "\n".join(lines) if nodes else None
+        lines[_first_line(node) - 1 : node.end_lineno] = stubs[node.name]
+    return "\n".join(lines)
 
 
 def _only_broken(sources: list[str], exercise: Exercise) -> dict[int, str]:
@@ -60,8 +66,12 @@ def _only_broken(sources: list[str], exercise: Exercise) -> dict[int, str]:
     return {broken[0]: exercise.stub.rstrip("\n")} if len(broken) == 1 else {}
 
 
-def _definitions_of(name: str, source: str) -> list[Definition]:
-    return [node for node in parse_cell(source).body if isinstance(node, Definition) and node.name == name]
+def _definitions(source: str) -> list[Definition]:
+    return [node for node in parse_cell(source).body if isinstance(node, Definition)]
+
+
+def _open_definitions(stub: str) -> list[Definition]:
+    return [node for node in _definitions(stub) if any(map(is_stub, bodies(node)))]
 
 
 def _text(source: str, node: Definition) -> list[str]:

@@ -84,7 +84,7 @@ def empty_purse(trial: Trial) -> None:
 
 
 def old_road(trial: Trial) -> None:
-    token = trial.issue("clock", "fineGrained", ("user", trial.names["owner"]), may=(CALL_INFERENCE,))
+    token = _caller(trial, "clock")
     run = trial.must_finish("the router's answer to QUESTION", token)
     _require(_answers(run, trial), run.told(), "the router's answer to QUESTION")
 
@@ -138,7 +138,7 @@ def two_letters(trial: Trial) -> None:
 
 
 def half_a_story(trial: Trial) -> None:
-    token = trial.issue("teller", "fineGrained", ("user", trial.names["owner"]), may=(CALL_INFERENCE,))
+    token = _caller(trial, "teller")
     trial.hub.fail_next(faults.CutClose(after=5), on="router")
     run = trial.must_finish("the whole answer", token)
     _require(
@@ -155,7 +155,7 @@ def half_a_story(trial: Trial) -> None:
 
 
 def silent_clerk(trial: Trial) -> None:
-    token = trial.issue("clerk", "fineGrained", ("user", trial.names["owner"]), may=(CALL_INFERENCE,))
+    token = _caller(trial, "clerk")
     trial.hub.fail_next(faults.Hang(), on="router")
     run = trial.must_finish("the router's answer, from a second request", token)
     _require(_answers(run, trial), run.told(), "the router's answer to QUESTION")
@@ -170,7 +170,7 @@ def silent_clerk(trial: Trial) -> None:
 
 def ticket_window(trial: Trial) -> None:
     page, host = trial.names["page"], trial.names["page_host"]
-    token = trial.issue("window", "fineGrained", ("user", trial.names["owner"]), may=(CALL_INFERENCE,))
+    token = _caller(trial, "window")
     app = trial.must_finish("an app", token).result
     allowed, error, _ = trial.call(
         lambda: [_may_read(app, origin) for origin in (page, f"https://evil-{host}", f"https://{host}.evil.test")]
@@ -194,6 +194,11 @@ def _may_read(app: object, origin: str) -> bool:
     answer = visitor.post("/api/chat", headers={"Origin": origin}, json=question)
     named = [each.headers.get("access-control-allow-origin") in (origin, "*") for each in (preflight, answer)]
     return preflight.status_code == answer.status_code == 200 and all(named)
+
+
+def _caller(trial: Trial, name: str) -> str:
+    """A token that may call the router for its user, and nothing else."""
+    return trial.issue(name, "fineGrained", ("user", trial.names["owner"]), may=(CALL_INFERENCE,))
 
 
 def _require(so: bool, seen: str, due: str) -> None:

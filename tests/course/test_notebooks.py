@@ -202,6 +202,16 @@ def test_resetting_an_exercise_that_was_deleted_adds_its_stub(learners_folder: P
     assert source_of(learners_folder / "01_account_setup.ipynb")[-1] == exercise.stub.strip()
 
 
+def test_resetting_an_exercise_of_two_classes_puts_both_stubs_back(learners_folder: Path) -> None:
+    exercise = find_exercise("07-2")
+    answer(learners_folder, exercise, exercise.source)
+
+    reset_exercise(learners_folder, exercise)
+
+    cell = next(cell for cell in source_of(learners_folder / "07_troubleshooting.ipynb") if "class Pacer" in cell)
+    assert cell.strip().endswith(exercise.stub.strip())
+
+
 OTHERS = {
     "a method of that name": "class Mine:\n    def token_problem(self): ...\nMY_WORK = 1",
     "a text that quotes it": "NOTES = '''\ndef token_problem(text): ...\n'''",

@@ -81,6 +81,16 @@ def test_a_plan_for_one_client_leaves_all_others_alone(hub: sandbox.Sandbox) -> 
     assert seen == [("write", 500), ("fine_grained", 200), ("read", 503), ("read", 502), ("write", 200), ("read", 200)]
 
 
+def test_a_plan_may_wait_for_a_certain_request(hub: sandbox.Sandbox) -> None:
+    hub.fail_next(503, on="hub", when=lambda request: request.url.path.endswith("/api/whoami-v2"))
+
+    statuses = [
+        requests.get(f"{hub.url}/api/{path}", timeout=10).status_code for path in ("no", "whoami-v2", "whoami-v2")
+    ]
+
+    assert statuses == [404, 503, 401]
+
+
 def test_many_clients_at_once_get_their_own_plan_each(hub: sandbox.Sandbox, pool: ThreadPoolExecutor) -> None:
     names = [f"client_{number}" for number in range(8)]
     for number, name in enumerate(names):

@@ -1,0 +1,82 @@
+"""Our solutions of lesson 07 where they have to hold: in a window of the sandbox, and when the process is killed."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from course import sandbox
+from course.definitions import execute, lesson_definitions, new_namespace
+from course.exercises import ROOT, find_lesson
+
+PROMPTS = [f"prompt {number}" for number in range(8)]
+# Answers five prompts in two threads; then the process is killed by the system, as `kill -9` does it.
+KILLED = """
+import os, signal, sys, threading
+from pathlib import Path
+from course.definitions import execute, lesson_definitions, new_namespace
+from course.exercises import find_lesson
+
+names = new_namespace("lesson")
+execute(lesson_definitions(find_lesson("07")), names)
+count, lock = 0, threading.Lock()
+
+def client(prompt):
+    global count
+    with lock:
+        count += 1
+        if count == 6:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return prompt.upper()
+
+names["run_batch"]([f"prompt {number}" for number in range(8)], client, 2, Path(sys.argv[1]))
+"""
+
+
+@pytest.fixture(scope="module")
+def solved() -> dict[str, Any]:
+    names = new_namespace("lesson_07_of_tests")
+    execute(lesson_definitions(find_lesson("07")), names)
+    return names
+
+
+def test_a_pacer_passes_a_thousand_requests_through_a_window_of_the_hub_without_a_429(solved: dict[str, Any]) -> None:
+    with sandbox.start() as hub:
+        hub.clock.freeze()
+        session = requests.Session()
+        session.headers["Authorization"] = f"Bearer {hub.tokens['read']}"
+        pacer = solved["Pacer"](session, hub.clock)
+
+        statuses = [pacer.get(f"{hub.url}/api/models/sandbox/haiku?n={number}").status_code for number in range(1005)]
+        sent_at = Counter(exchange.at for exchange in hub.requests)
+
+    assert set(statuses) == {200}
+    assert list(sent_at.values()) == [1000, 5]
+    first, second = (at or 0 for at in sent_at)
+    assert second - first == 300
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the signal that cannot be caught is POSIX")
+def test_a_batch_survives_the_signal_that_nobody_can_catch(solved: dict[str, Any], tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    ran = subprocess.run([sys.executable, "-c", KILLED, str(journal)], cwd=ROOT, check=False)
+    assert ran.returncode < 0
+    before = {row["prompt"] for row in map(json.loads, journal.read_text().splitlines())}
+    journal.write_bytes(journal.read_bytes() + b'{"prompt": "prompt 7", "ans')
+    asked: list[str] = []
+
+    def client(prompt: str) -> str:
+        asked.append(prompt)
+        return prompt.upper()
+
+    result = solved["run_batch"](PROMPTS, client, 2, journal)
+
+    assert len(before) >= 4, "five were answered; the last may have been on its way to the file"
+    assert set(asked) == set(PROMPTS) - before
+    assert result.answers == [prompt.upper() for prompt in PROMPTS]
