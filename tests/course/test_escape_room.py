@@ -45,9 +45,13 @@ def test_a_door_opens_for_our_program_and_not_for_the_one_it_came_with(
     assert opened(place, door, door.mended) is None
 
     monkeypatch.setattr(trial, "PATIENCE_SECONDS", 0.5 if door.key == "silent_clerk" else 5)
-    objection = opened(place, door, door.program)
+    came = knock(door, place, door.program, "door.py")
+    objection = came.objection
 
     assert objection is not None
+    assert [exchange for exchange in came.traffic if exchange.fault] == [], (
+        "the traffic names no fault: that is to be found"
+    )
     assert objection.startswith("Seen:  ")
     assert "\nDue:   " in objection
     assert kinds_in(objection) == []
