@@ -39,8 +39,8 @@ reset: $(READY)  ## Start afresh: EX=01-2 or NB=01; keeps a backup, UNDO=1 bring
 sandbox: $(READY)  ## Serve Hugging Face in a box on this machine, until Ctrl-C (PORT=8000)
 	@$(COURSE) sandbox --port $(PORT)
 
-proxy: $(READY)  ## Serve the proxy of lesson 05 and its page, yours where it is right (PORT=8000)
-	@$(COURSE) proxy --port $(PORT) $(if $(PAGE),--page $(PAGE))
+proxy: $(READY)  ## Serve the proxy of lesson 05 and its page, yours where right (PORT=8000 WORKERS=2)
+	@$(COURSE) proxy --port $(PORT) $(if $(PAGE),--page $(PAGE)) $(if $(WORKERS),--workers $(WORKERS))
 
 protect: $(READY)  ## Let git refuse commits that hold a token; UNDO=1 ends that
 	@$(COURSE) protect $(if $(UNDO),--undo)

@@ -137,14 +137,19 @@ def proxy(
     port: Annotated[int | None, typer.Option(help="A free one if 0 or not given.", min=0, max=65535)] = None,
     page: Annotated[Literal["plain", "react"], typer.Option(help="react needs Node.js, and is built.")] = "plain",
     static: Annotated[Path | None, typer.Option(help="A folder with a page of your own.", file_okay=False)] = None,
+    workers: Annotated[int, typer.Option(help="Processes that serve it.", min=1, max=16)] = 1,
+    export: Annotated[Path | None, typer.Option(help="Write it to this file instead.", dir_okay=False)] = None,
     notebooks: Folder = NOTEBOOKS,
 ) -> None:
     """Serve the proxy of lesson 05 with its page, yours where it is right, in front of a sandbox. Ctrl+C ends it."""
+    from course import proxy
     from course.page import page_folder
-    from course.proxy import serve
 
     _require_folder(notebooks, list(find_lesson("05").exercises))
-    serve(port, notebooks.resolve(), static or page_folder(page))
+    if export:
+        print(proxy.export(notebooks.resolve(), export))
+    else:
+        proxy.serve(port, notebooks.resolve(), static or page_folder(page), workers)
 
 
 @app.command()

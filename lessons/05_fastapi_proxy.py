@@ -100,6 +100,7 @@ print(TestClient(example).post("/generate", json={"txt": "Dear diary, ..."}).jso
 
 # %%
 import os
+from typing import Self
 from unittest.mock import patch
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -197,7 +198,7 @@ class Settings(BaseSettings):
         # END SOLUTION
 
     @classmethod
-    def load(cls, env_file: str | None = ".env") -> "Settings":
+    def load(cls, env_file: str | None = ".env") -> Self:
         # BEGIN SOLUTION
         try:
             return cls(_env_file=env_file)  # type: ignore[call-arg]
@@ -1023,7 +1024,7 @@ class RateLimiter:
 #
 # One alternative: a counter for each minute ("fixed window"). Simpler, and lets twice as many pass around the turn of a minute.
 #
-# In production: each worker has its own table, so N workers let N times as many pass; a shared store (Redis) behind the same three methods mends that. With IPv6 one visitor owns 2^64 addresses: count the first 64 bits. And a
+# In production: each worker has its own table, so N workers let N times as many pass; a shared store (Redis) behind the same three methods mends that: section 11. With IPv6 one visitor owns 2^64 addresses: count the first 64 bits. And a
 # limit by address is for visitors without a name; if yours log in, count the account.
 
 # %%
@@ -1035,10 +1036,26 @@ check("05-6")
 
 
 # %%
+from collections.abc import Awaitable
+from contextlib import AbstractContextManager
+from inspect import isawaitable
+from typing import Protocol
+
+
+class Limiter(Protocol):
+    """The three methods of RateLimiter. One that asks another machine is awaited (section 11)."""
+
+    def client_of(self, peer: str, forwarded_for: str = "") -> str: ...
+
+    def admit(self, client: str) -> Awaitable[None] | None: ...
+
+    def slot(self) -> AbstractContextManager[None]: ...
+
+
 class Limited:
     """Asks `limiter` before each POST passes; a stream keeps its slot until its end."""
 
-    def __init__(self, app: ASGIApp, limiter: RateLimiter) -> None:
+    def __init__(self, app: ASGIApp, limiter: Limiter) -> None:
         self._app, self._limiter = app, limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -1047,8 +1064,11 @@ class Limited:
             return
         request = Request(scope)
         peer = request.client.host if request.client else "unknown"
+        client = self._limiter.client_of(peer, ",".join(request.headers.getlist("x-forwarded-for")))
         try:
-            self._limiter.admit(self._limiter.client_of(peer, ",".join(request.headers.getlist("x-forwarded-for"))))
+            admitted = self._limiter.admit(client)
+            if isawaitable(admitted):
+                await admitted
             with self._limiter.slot():
                 await self._app(scope, receive, send)
         except TurnedAway as refusal:
@@ -1198,7 +1218,6 @@ check("05-7")
 
 # %%
 from http import HTTPStatus
-from typing import Protocol
 
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import iterate_in_threadpool
@@ -1250,10 +1269,14 @@ def create_app(
     local: Callable[[], Engine] | None = None,
     transport: httpx2.AsyncBaseTransport | None = None,
     now: Callable[[], float] = time.monotonic,
+    limiter: Limiter | None = None,
 ) -> FastAPI:
-    """The whole proxy, ready to be served. local: loads a model to ask instead of the upstream. transport, now: for tests."""
+    """The whole proxy, ready to be served. local: loads a model to ask instead of the upstream. transport, now: for tests.
+
+    limiter: None means one of this process alone.
+    """
     app = chat_app(settings, LocalModel(local) if local else transport)
-    app.add_middleware(Limited, limiter=RateLimiter(settings, now))
+    app.add_middleware(Limited, limiter=limiter or RateLimiter(settings, now))
     harden(app, settings)
 
     @app.exception_handler(HTTPException)
@@ -1297,6 +1320,148 @@ with needs("05-7"):
             answer = visitor.post("/api/chat", json=QUESTION)
             code = answer.json()["error"]["code"]
             print(status, "->", answer.status_code, code, "| token:", token in f"{answer.headers}{answer.text}")
+
+# %% [markdown]
+# ## 11. Going on: several workers, and a place to run
+#
+# One process of Python keeps about one core busy. So servers run several **workers**: processes that share one port. `make proxy WORKERS=2` does that here. What they do not share is memory.
+# **Predict:** two calls a minute are allowed, and two workers take turns. How many of eight calls pass?
+
+# %%
+with needs("05-6"):
+    settings, passed = Settings(hf_token=SecretStr(token), requests_per_minute=2), 0
+    workers = [RateLimiter(settings, now=lambda: 0.0) for _ in range(2)]
+    for number in range(8):
+        try:
+            workers[number % 2].admit("203.0.113.9")
+            passed += 1
+        except TurnedAway:
+            pass
+    print(passed, "of 8 passed")
+
+# %% [markdown]
+# Four: two for each worker. So the counts must stand where all workers can ask: in **Redis**, say, a table in memory that is reached over the network. But asking takes a moment, and in that moment another worker asks.
+# **Predict:** one call is left, two workers look at once. What does each of them decide?
+
+
+# %%
+async def look_then_take(table: dict[str, int]) -> bool:
+    left = table["left"]
+    await asyncio.sleep(0)  # the answer is on its way, and somebody else is asking
+    table["left"] = left - 1
+    return left > 0
+
+
+async def two_at_once() -> list[bool]:
+    table = {"left": 1}
+    return list(await asyncio.gather(look_then_take(table), look_then_take(table)))
+
+
+with start_blocking_portal() as portal:
+    print("let pass:", portal.call(two_at_once))
+
+# %% [markdown]
+# Both let their caller pass. Looking and taking must be **one step**, done in Redis itself: a small script (Lua) that Redis runs whole. `deployment/shared_limit.py` has it: the arithmetic of 05-6, in a class with the same three methods. Try it, with a Redis of yours:
+# `REDIS_URL=redis://127.0.0.1 make proxy WORKERS=2`.
+#
+# And if Redis does not answer? *Closed*, nobody passes: then the proxy fails whenever Redis does. *Open*, everybody passes: then there is no limit just when something is wrong. Ours does a third thing: each worker counts alone for 5 s, then asks again.
+# The cap on calls at once stays with each worker: it guards that worker's memory.
+#
+# Now the part that starts it. A server is started by name: `uvicorn --factory proxy:app` imports `proxy.py`, in each worker, and calls its `app()`. `python -m course proxy --export proxy.py` writes that file, with your exercises where they are right.
+# **Predict:** somebody deploys it with the placeholder for a token, and a word where a number is due. How many lines does their log get, and what is in them?
+
+
+# %%
+SECRETS = Path("/run/secrets")  # compose and Kubernetes put secrets there, each as a file
+
+
+class ServerSettings(Settings):
+    """What a server is told where it is one of several processes. A field may also be a file of its name in SECRETS."""
+
+    model_config = SettingsConfigDict(secrets_dir=SECRETS if SECRETS.is_dir() else None)
+
+    redis_url: SecretStr | None = None  # a secret, because it may hold a password
+
+
+def app() -> FastAPI:
+    """The proxy, for `uvicorn --factory proxy:app`. Bad settings end the process with one line and no value."""
+    try:
+        settings = ServerSettings.load()
+    except (BadSettings, OSError) as bad:  # OSError: a secret that this user may not read
+        raise SystemExit(f"The proxy does not start. {bad}") from None
+    logging.basicConfig(format="%(message)s")
+    logger.setLevel(logging.INFO)
+    if settings.redis_url is None:
+        return create_app(settings)
+    from shared_limit import RedisRateLimiter  # beside the file of this module; only here is the package redis needed
+
+    alone = RateLimiter(settings)
+    return create_app(settings, limiter=RedisRateLimiter(settings.redis_url, settings.requests_per_minute, alone))
+
+
+with needs("05-7"), patch.dict(os.environ, {"HF_TOKEN": "hf_your_token", "MAX_TOKENS": "many"}):
+    try:
+        app()  # type: ignore[call-arg, unused-coroutine]  # further up, this name meant an app
+    except SystemExit as end:
+        print(end)
+
+# %% [markdown]
+# One line, with both mistakes and no value. (uvicorn would print a traceback for any other exception, and its supervisor starts a worker that died again, and again: look at the log first.)
+#
+# The folder `deployment/` has what carries this to a server. First an **image**: a stack of layers, one for each instruction. Whoever can pull it can read every layer, also what a later one deleted.
+# **Predict:** which of `ARG`, `ENV`, `COPY` and `RUN` could leave a token in a layer? Then look at ours: where does the token come in?
+
+# %%
+from course.exercises import ROOT
+
+for line in (ROOT / "deployment" / "Dockerfile").read_text().splitlines():
+    if line.startswith(("FROM", "ARG", "ENV", "COPY", "RUN", "USER")):
+        print(line)
+
+# %% [markdown]
+# All four could; in ours none does. `COPY` names its files, and `.dockerignore` keeps everything else away from it. The token comes when the container **runs**, as the file `/run/secrets/hf_token`: `secrets:` in `compose.yaml`, a `Secret` that is mounted in `kubernetes/`. (A variable works too; but `docker inspect` shows it,
+# and each child process inherits it.) `USER` is a number that is not 0. The root of the file system is read-only, and Redis has a network without a way out.
+#
+# On **Kubernetes** there are more questions, and a kind of object for each:
+#
+# | question | answered by |
+# |---|---|
+# | does it live? does it want work? | three probes. Startup and liveness ask `/healthz`, readiness asks `/readyz`: if liveness asked that, a slow upstream would get every pod killed |
+# | how does it end? | `preStop` waits until nobody is sent here any more, then open streams have 30 s |
+# | how many? | `HorizontalPodAutoscaler`: 2 to 6. That is why the limit needs Redis |
+# | who may call whom? | `NetworkPolicy` |
+#
+# **Predict:** a stranger has broken into the container of the proxy. Which of these can they reach: `huggingface.co`, a database at 10.0.3.7, the machine's metadata at 169.254.169.254 (which hands out cloud keys), Redis? The cell prints the rules for what may leave.
+
+# %%
+print((ROOT / "deployment" / "kubernetes" / "proxy.yaml").read_text().rpartition("  egress:\n")[2])
+
+# %% [markdown]
+# `huggingface.co` and Redis. The other two stand below `except`. (Some clusters ignore such policies: the network plug-in must obey them.)
+#
+# The last rule but one is for a model of your own: `kubernetes/vllm.yaml` runs **vLLM**, which speaks the language of the router. (TGI does as well, but is in maintenance mode since 2025-12-11; its own documentation recommends vLLM or SGLang.) The proxy needs one other line: `UPSTREAM_URL=http://vllm:8000/v1`.
+# **Predict:** you change that line, and no other. Which token does vLLM get to read?
+
+# %%
+seen_by_vllm: list[str] = []
+
+
+def vllm(request: httpx2.Request) -> httpx2.Response:
+    seen_by_vllm.append(request.headers["authorization"].removeprefix("Bearer "))
+    return httpx2.Response(503)
+
+
+with needs("05-4"):
+    settings = Settings(hf_token=SecretStr(token), upstream_url="http://vllm:8000/v1")
+    with TestClient(chat_app(settings, httpx2.MockTransport(vllm))) as visitor:
+        visitor.post("/api/chat", json=QUESTION)
+    print("vLLM got the Hugging Face token:", seen_by_vllm == [token])
+
+# %% [markdown]
+# Yours, for Hugging Face, unencrypted, and perhaps into a log. A token belongs to an address: **change both or none**. The manifests mark the second place, too: then the proxy mounts the key of vLLM (`VLLM_API_KEY`) in the place of the token. And that key guards `/v1` alone: `/invocations` asks
+# the model without it (vLLM, `docs/usage/security.md`, 2026-11-24), so a `NetworkPolicy` lets only the proxy in.
+#
+# The files of `deployment/` are checked against the published schemas in `make test`. They have not been run on a cluster: begin with a small one.
 
 # %%
 hub.stop()
