@@ -1,6 +1,7 @@
 """The proxy of lesson 05 as a program: the learner's parts where they are right, ours everywhere else."""
 
 import os
+import signal
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import uvicorn
 
 from course import sandbox
 from course.checks import run_checks
+from course.connection import BoundedConnection
 from course.definitions import definitions, execute, lesson_definitions, new_namespace, read_cells
 from course.errors import CourseError
 from course.exercises import ROOT, Exercise, find_lesson
@@ -80,6 +82,9 @@ def _whose(parts: Parts) -> str:
 
 
 def _run(app: Any, opened: socket.socket) -> None:
-    config = uvicorn.Config(app, log_level="warning", server_header=False, timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        app, http=BoundedConnection, log_level="warning", server_header=False, timeout_graceful_shutdown=5
+    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl+C: with 0, and without the sandbox
     with suppress(KeyboardInterrupt):  # uvicorn has already ended in good order, and passes the signal on
         uvicorn.Server(config).run(sockets=[opened])

@@ -1,6 +1,7 @@
 """The proxy of lesson 05, our solution of it, for the tests that speak to it from outside."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cache
@@ -31,9 +32,9 @@ def settings(**given: Any) -> Any:
 
 
 @asynccontextmanager
-async def served(app: Any) -> AsyncIterator[int]:
+async def served(app: Any, **config: Any) -> AsyncIterator[int]:
     """`app` behind a real uvicorn, in this loop; the port it listens on."""
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on", **config))
     opened = open_socket(0)
     running = asyncio.create_task(server._serve(sockets=[opened]))  # `serve` would take over the signals
     try:
@@ -43,6 +44,32 @@ async def served(app: Any) -> AsyncIterator[int]:
     finally:
         server.should_exit = server.force_exit = True
         await running
+
+
+def post(body: bytes, *lines: str, path: str = "/api/chat") -> bytes:
+    """A request as it goes over the wire, the last of its connection. lines: instead of the right Content-Length."""
+    headers = ("Host: a", "Connection: close", "Content-Type: application/json")
+    lengths = lines or (f"Content-Length: {len(body)}",)
+    return "\r\n".join([f"POST {path} HTTP/1.1", *headers, *lengths, "", ""]).encode("latin-1") + body
+
+
+def question(**more: Any) -> bytes:
+    return json.dumps(QUESTION | more).encode()
+
+
+def chunked(*pieces: bytes) -> bytes:
+    """These pieces as chunks of a body, without the last one."""
+    return b"".join(f"{len(piece):x}\r\n".encode() + piece + b"\r\n" for piece in pieces)
+
+
+async def spoken(port: int, said: bytes) -> bytes:
+    """All that a server answers to these bytes, until it closes the connection."""
+    reader, writer = await asyncio.open_connection(LOOPBACK, port)
+    writer.write(said)
+    try:
+        return await asyncio.wait_for(reader.read(), 5)
+    finally:
+        writer.close()
 
 
 class RawUpstream:
