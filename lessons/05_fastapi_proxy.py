@@ -270,6 +270,15 @@ class Message(BaseModel):
     role: Literal["system", "user", "assistant"]
     content: str
 
+    @field_validator("content")
+    @classmethod
+    def whole(cls, content: str) -> str:
+        try:
+            content.encode()
+        except UnicodeEncodeError:  # JSON can say half a character, as \ud83d alone; nobody could send it on
+            raise ValueError("holds half a character") from None
+        return content
+
 
 class ChatRequest(BaseModel):
     """What a client may ask, without bounds yet."""
@@ -667,14 +676,15 @@ class Problem(BaseModel):
     error: dict[str, Any]
 
 
-ERRORS: dict[int | str, dict[str, Any]] = {
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"model": ChatAnswer, "content": {"text/event-stream": {}}},
     **{status: {"model": Problem} for status in (400, 404, 408, 422, 429, 500, 502, 503, 504)},
     413: {"model": Problem, "content": {"text/plain": {}}},  # Starlette's body limit says it as text
 }
 
 
 def chat_app(settings: Settings, transport: httpx2.AsyncBaseTransport | None = None) -> FastAPI:
-    """An app that answers chats with our token. Its routes: responses=ERRORS puts the errors into /openapi.json."""
+    """An app that answers chats with our token. Its routes: responses=ANSWERS puts all answers into /openapi.json."""
 
     # BEGIN SOLUTION
     asked_type = bounded_request(settings)
@@ -697,8 +707,8 @@ def chat_app(settings: Settings, transport: httpx2.AsyncBaseTransport | None = N
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         return JSONResponse({"error": {"code": "invalid", "problems": problems_of(error.errors())}}, 422)
 
-    @app.post("/api/chat", responses=ERRORS)
-    @app.post("/v1/chat/completions", responses=ERRORS)
+    @app.post("/api/chat", responses=ANSWERS)
+    @app.post("/v1/chat/completions", responses=ANSWERS)
     async def chat(request: Request, asked: asked_type) -> Response:  # type: ignore[valid-type]
         client: httpx2.AsyncClient = request.app.state.client
         body = ChatRequest.model_dump(asked)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +17,8 @@ from course.sandbox.server import open_socket
 
 TOKEN = "hf_" + "CaNaRy" * 5 + "wxyz"  # put together here, so that no file holds the shape of a token
 QUESTION = {"model": "openai/gpt-oss-20b", "messages": [{"role": "user", "content": "What is a token?"}]}
+PLAIN = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Well."}, "finish_reason": "stop"}]}
+ANSWER = json.dumps(PLAIN).encode()
 
 
 @cache
@@ -69,6 +71,24 @@ async def spoken(port: int, said: bytes) -> bytes:
     try:
         return await asyncio.wait_for(reader.read(), 5)
     finally:
+        writer.close()
+
+
+class Recorder:
+    """An upstream of bare sockets that answers each call, and keeps it: its head as lines, its body."""
+
+    def __init__(self) -> None:
+        self.heads: list[list[str]] = []
+        self.bodies: list[bytes] = []
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):  # the connection is kept, until its other end closes it
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[:-2]
+                (length,) = [line.split(": ")[1] for line in head if line.lower().startswith("content-length")]
+                self.heads.append(head)
+                self.bodies.append(await reader.readexactly(int(length)))
+                writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(ANSWER)}\r\n\r\n".encode() + ANSWER)
         writer.close()
 
 

@@ -15,9 +15,8 @@ import pytest
 
 from course.connection import BoundedConnection
 from course.sandbox.front import LOOPBACK
-from tests.course.proxies import chunked, post, question, served, settings, solution, spoken
+from tests.course.proxies import PLAIN, chunked, post, question, served, settings, solution, spoken
 
-PLAIN = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Well."}, "finish_reason": "stop"}]}
 HALF_A_HEAD = b"POST /api/chat HTTP/1.1\r\nHost: a\r\nX: " + 1000 * b"x"
 READY = b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 HALF_OPEN = 2000

@@ -14,11 +14,10 @@ import uvicorn
 from course.proxy import _run
 from course.sandbox.front import LOOPBACK
 from course.sandbox.server import open_socket
-from tests.course.proxies import QUESTION, served, settings, solution
+from tests.course.proxies import PLAIN, QUESTION, served, settings, solution
 
 EVENT = b'data: {"choices": [{"index": 0, "delta": {"content": "Well"}}]}\n\n'
 DONE = b"data: [DONE]\n\n"
-PLAIN = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Well."}, "finish_reason": "stop"}]}
 STREAM = QUESTION | {"stream": True}
 
 
