@@ -1,6 +1,7 @@
 """The proxy of lesson 05, our solution of it, for the tests that speak to it from outside."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -27,6 +28,16 @@ def solution() -> SimpleNamespace:
     names = new_namespace("solved_proxy")
     execute(lesson_definitions(find_lesson("05")), names)
     return SimpleNamespace(**names)
+
+
+def shows_the_token(said: bytes | str) -> bool:
+    """Whether the token is in there: as it is, encoded for an address, or in base64, wherever in it it begins."""
+    said = said.decode("latin-1") if isinstance(said, bytes) else said
+    encoded = [TOKEN, TOKEN.replace("_", "%5F")]
+    for before in range(3):
+        in_base64 = base64.b64encode(before * b"x" + TOKEN.encode()).decode()
+        encoded.append(in_base64[4:-4])  # what does not depend on its neighbours
+    return any(each in said for each in encoded)
 
 
 def settings(**given: Any) -> Any:
