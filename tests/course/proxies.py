@@ -3,13 +3,14 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
 import uvicorn
+from anyio.from_thread import start_blocking_portal
 
 from course.definitions import execute, lesson_definitions, new_namespace
 from course.exercises import find_lesson
@@ -83,6 +84,13 @@ async def spoken(port: int, said: bytes) -> bytes:
         return await asyncio.wait_for(reader.read(), 5)
     finally:
         writer.close()
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """`app` behind a real uvicorn, in a thread; its address."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(served(app)) as port:
+        yield f"http://{LOOPBACK}:{port}"
 
 
 class Recorder:
