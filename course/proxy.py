@@ -4,6 +4,7 @@ import json
 import os
 import runpy
 import shutil
+import signal
 import socket
 import sys
 from contextlib import nullcontext, suppress
@@ -19,6 +20,7 @@ from uvicorn.supervisors import Multiprocess
 
 from course import sandbox
 from course.checks import run_checks
+from course.connection import BoundedConnection
 from course.definitions import Definitions, definitions, execute, lesson_definitions, new_namespace, read_cells
 from course.errors import CourseError
 from course.exercises import ROOT, Exercise, find_lesson
@@ -139,6 +141,7 @@ def _whose(parts: Parts) -> str:
 
 
 def _run(app: Any, opened: socket.socket) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl+C: with 0, and without the sandbox
     with suppress(KeyboardInterrupt):  # uvicorn has already ended in good order, and passes the signal on
         uvicorn.Server(_config(app)).run(sockets=[opened])
 
@@ -183,6 +186,7 @@ def _variables(settings: Any) -> dict[str, str]:
 def _config(app: Any, **more: Any) -> uvicorn.Config:
     # Without proxy_headers=False uvicorn would believe the X-Forwarded-For of anybody on this machine.
     config: dict[str, Any] = {
+        "http": BoundedConnection,
         "log_level": "warning",
         "server_header": False,
         "proxy_headers": False,

@@ -1,4 +1,4 @@
-# 7cd665ba75ad: while this is the digest of the lines below, nobody changed them, and we may write them anew.
+# dde73c1381d3: while this is the digest of the lines below, nobody changed them, and we may write them anew.
 """The proxy of lesson 05 as one file: `uvicorn --factory proxy:app`.
 
 Written from lessons/05_fastapi_proxy.py by `make build`.
@@ -9,6 +9,8 @@ import json
 import logging
 import math
 import secrets
+import signal
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
@@ -24,9 +26,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from inspect import isawaitable
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
 
 import httpx2
+from anyio import CancelScope
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
@@ -67,6 +71,8 @@ class Settings(BaseSettings):
     connect_seconds: float = Field(default=5, gt=0)
     idle_seconds: float = Field(default=30, gt=0)  # how long the upstream may be silent
     keep_alive_seconds: float = Field(default=10, gt=0)
+    client_seconds: float = Field(default=10, gt=0)  # for a client to send its body, or to take a piece of the answer
+    drain_seconds: float = Field(default=3, ge=0)  # for running streams, once the server is told to end
     static_dir: str = ""  # a folder with a page to serve
 
     @field_validator("hf_token")
@@ -107,6 +113,15 @@ class Message(BaseModel):
 
     role: Literal["system", "user", "assistant"]
     content: str
+
+    @field_validator("content")
+    @classmethod
+    def whole(cls, content: str) -> str:
+        try:
+            content.encode()
+        except UnicodeEncodeError:  # JSON can say half a character, as \ud83d alone; nobody could send it on
+            raise ValueError("holds half a character") from None
+        return content
 
 
 class ChatRequest(BaseModel):
@@ -194,6 +209,8 @@ MESSAGES = {
     "bad_gateway": "The model cannot be reached at the moment.",
     "unavailable": "The service is not available at the moment.",
     "timeout": "The model took too long. A shorter answer may help.",
+    "too_slow": "The request did not arrive in time.",
+    "shutting_down": "This server is going to end. Ask again: another one will answer.",
 }
 
 
@@ -292,14 +309,15 @@ class Problem(BaseModel):
     error: dict[str, Any]
 
 
-ERRORS: dict[int | str, dict[str, Any]] = {
-    **{status: {"model": Problem} for status in (400, 404, 422, 429, 500, 502, 503, 504)},
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"model": ChatAnswer, "content": {"text/event-stream": {}}},
+    **{status: {"model": Problem} for status in (400, 404, 408, 422, 429, 500, 502, 503, 504)},
     413: {"model": Problem, "content": {"text/plain": {}}},  # Starlette's body limit says it as text
 }
 
 
 def chat_app(settings: Settings, transport: httpx2.AsyncBaseTransport | None = None) -> FastAPI:
-    """An app that answers chats with our token. Its routes: responses=ERRORS puts the errors into /openapi.json."""
+    """An app that answers chats with our token. Its routes: responses=ANSWERS puts all answers into /openapi.json."""
 
     asked_type = bounded_request(settings)
 
@@ -321,8 +339,8 @@ def chat_app(settings: Settings, transport: httpx2.AsyncBaseTransport | None = N
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         return JSONResponse({"error": {"code": "invalid", "problems": problems_of(error.errors())}}, 422)
 
-    @app.post("/api/chat", responses=ERRORS)
-    @app.post("/v1/chat/completions", responses=ERRORS)
+    @app.post("/api/chat", responses=ANSWERS)
+    @app.post("/v1/chat/completions", responses=ANSWERS)
     async def chat(request: Request, asked: asked_type) -> Response:  # type: ignore[valid-type]
         client: httpx2.AsyncClient = request.app.state.client
         body = ChatRequest.model_dump(asked)
@@ -361,7 +379,10 @@ class ChatChunk(BaseModel):
 
 
 class EventStream(StreamingResponse):
-    """Sends `events`, and closes them and `upstream` when it is over: finished, broken off, or never begun."""
+    """Sends `events`, and closes them and `upstream` when it is over: finished, broken off, or never begun.
+
+    When the server is told to end, the last event says so (`Farewell`, in section 10).
+    """
 
     media_type = "text/event-stream"
 
@@ -370,8 +391,21 @@ class EventStream(StreamingResponse):
         self._events, self._upstream = events, upstream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._until_the_end = scope.get("state", {}).get("until_the_end", CancelScope)
         async with self._upstream, aclosing(self._events):
             await super().__call__(scope, receive, send)
+
+    async def stream_response(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        with self._until_the_end() as running:
+            async for event in self._events:
+                piece = event if isinstance(event, bytes) else event.encode()
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        last = b""
+        if running.cancelled_caught:
+            error = PublicError(503, "shutting_down", secrets.token_hex(8))
+            last = f"event: error\ndata: {json.dumps(body_of(error))}\n\n".encode()
+        await send({"type": "http.response.body", "body": last})
 
 
 async def stream_answer(
@@ -469,27 +503,63 @@ class Limiter(Protocol):
     def slot(self) -> AbstractContextManager[None]: ...
 
 
-class Limited:
-    """Asks `limiter` before each POST passes; a stream keeps its slot until its end."""
+def hang_up(status: int, code: str) -> JSONResponse:
+    """A refusal after which the connection is closed: nobody waits for what may still come on it."""
+    return JSONResponse(body_of(PublicError(status, code, secrets.token_hex(8))), status, {"Connection": "close"})
 
-    def __init__(self, app: ASGIApp, limiter: Limiter) -> None:
-        self._app, self._limiter = app, limiter
+
+class Limited:
+    """Asks `limiter` before each POST passes; a stream keeps its slot until its end. The client has to be quick."""
+
+    def __init__(self, app: ASGIApp, limiter: Limiter, client_seconds: float = 10) -> None:
+        self._app, self._limiter, self._client_seconds = app, limiter, client_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST":
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request = Request(scope)
+        if {"content-length", "transfer-encoding"} <= set(request.headers):
+            await hang_up(400, "bad_request")(scope, receive, send)
+        elif request.method == "POST":
+            await self._limited(request, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _limited(self, request: Request, receive: Receive, send: Send) -> None:
         peer = request.client.host if request.client else "unknown"
         client = self._limiter.client_of(peer, ",".join(request.headers.getlist("x-forwarded-for")))
         try:
             admitted = self._limiter.admit(client)
             if isawaitable(admitted):
                 await admitted
+            try:
+                async with asyncio.timeout(self._client_seconds):
+                    first = [await self._whole(receive)]
+            except TimeoutError:
+                await hang_up(408, "too_slow")(request.scope, receive, send)
+                return
+
+            async def receive_again() -> AsgiMessage:
+                return first.pop() if first else await receive()
+
+            async def send_in_time(message: AsgiMessage) -> None:
+                async with asyncio.timeout(self._client_seconds):
+                    await send(message)
+
             with self._limiter.slot():
-                await self._app(scope, receive, send)
+                await self._app(request.scope, receive_again, send_in_time)
         except TurnedAway as refusal:
-            await answer_for(refusal)(scope, receive, send)
+            await answer_for(refusal)(request.scope, receive, send)
+
+    async def _whole(self, receive: Receive) -> AsgiMessage:
+        """The body as one message, or the one that says that the client has left."""
+        body = bytearray()
+        while (message := await receive())["type"] == "http.request":
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                return {"type": "http.request", "body": bytes(body)}
+        return message
 
 
 SECURITY_HEADERS = {
@@ -592,6 +662,60 @@ class LocalModel(httpx2.AsyncBaseTransport):
         return f"data: {ChatChunk(choices=[choice]).model_dump_json()}\n\n".encode()
 
 
+class Farewell:
+    """Ends in good order. When the server is told to end (SIGTERM, Ctrl+C), it goes about it as ever; besides, /readyz says 503
+    at once, and each stream that is not over after `drain_seconds` ends with an event that says why."""
+
+    def __init__(self, app: ASGIApp, drain_seconds: float) -> None:
+        self._app, self._drain_seconds = app, drain_seconds
+        self._deadline, self._streams = math.inf, set[CancelScope]()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            with self._listening():
+                await self._app(scope, receive, send)
+        elif self._deadline < math.inf and scope.get("path") == "/readyz":
+            await JSONResponse({"status": "shutting down"}, 503)(scope, receive, send)
+        else:
+            scope.setdefault("state", {})["until_the_end"] = self._until_the_end
+            await self._app(scope, receive, send)
+
+    @contextmanager
+    def _until_the_end(self) -> Iterator[CancelScope]:
+        with CancelScope(deadline=self._deadline) as running:
+            self._streams.add(running)
+            try:
+                yield running
+            finally:
+                self._streams.discard(running)
+
+    def _told(self) -> None:
+        self._deadline = asyncio.get_running_loop().time() + self._drain_seconds
+        for running in self._streams:
+            running.deadline = self._deadline
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Put ourselves before the handlers that the server has set. Signals reach only the main thread of a process."""
+        loop, kept = asyncio.get_running_loop(), {}
+        for number in (signal.SIGINT, signal.SIGTERM):
+            theirs = signal.getsignal(number)
+            if callable(theirs) and threading.current_thread() is threading.main_thread():
+
+                def ours(number: int, frame: FrameType | None, theirs: Callable[..., Any] = theirs) -> None:
+                    loop.call_soon_threadsafe(self._told)
+                    theirs(number, frame)
+
+                signal.signal(number, ours)
+                kept[number] = (ours, theirs)
+        try:
+            yield
+        finally:
+            for number, (ours, theirs) in kept.items():
+                if signal.getsignal(number) is ours:
+                    signal.signal(number, theirs)
+
+
 def create_app(
     settings: Settings,
     local: Callable[[], Engine] | None = None,
@@ -604,8 +728,11 @@ def create_app(
     limiter: None means one of this process alone.
     """
     app = chat_app(settings, LocalModel(local) if local else transport)
-    app.add_middleware(Limited, limiter=limiter or RateLimiter(settings, now))
+    app.add_middleware(Farewell, drain_seconds=settings.drain_seconds)
+    app.add_middleware(Limited, limiter=limiter or RateLimiter(settings, now), client_seconds=settings.client_seconds)
     harden(app, settings)
+    for chatty in ("httpx2", "httpcore2"):  # their lines quote the upstream's headers, and it may repeat ours there
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
     @app.exception_handler(HTTPException)
     async def refused(_: Request, error: HTTPException) -> Response:  # 404 and 405 in the shape of all other errors

@@ -310,6 +310,7 @@ def test_names_and_regions_are_what_a_screen_reader_needs(page: Page, chat: Site
     call.say("A token")
     call.fail("")
     expect(alert(page)).not_to_be_empty()
+    expect(page.locator(".ending")).not_to_be_empty()
 
     spoken = re.sub("[0-9a-f]{16}", "ID", page.locator("body").aria_snapshot())
     assert spoken == SPOKEN

@@ -52,8 +52,8 @@ def test_the_upstream_sees_within_100_ms_that_the_client_left(stream: bool, say:
             app = solution().create_app(settings(upstream_url=url))
             return await seconds_until_the_upstream_sees_it(app, upstream, stream, wait_for)
 
-    # The fastest of three: other work on this machine may delay one.
-    assert min(asyncio.run(once()) for _ in range(3)) < 0.1
+    # One of three: other work on this machine may delay the others.
+    assert any(asyncio.run(once()) < 0.1 for _ in range(3))
 
 
 def test_without_the_race_a_plain_call_goes_on() -> None:

@@ -340,7 +340,7 @@ def public_error(outcome):
 
 
 # %% 05-4 wrong: no-answer
-# -    @app.post("/v1/chat/completions", responses=ERRORS)
+# -    @app.post("/v1/chat/completions", responses=ANSWERS)
 # -    async
 # +    async
 
