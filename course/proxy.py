@@ -15,6 +15,7 @@ from course.definitions import definitions, execute, lesson_definitions, new_nam
 from course.errors import CourseError
 from course.exercises import ROOT, Exercise, find_lesson
 from course.learner import from_notebooks
+from course.local_model import LocalModel
 from course.sandbox.front import LOOPBACK
 from course.sandbox.server import open_socket
 
@@ -44,22 +45,27 @@ def load_parts(folder: Path) -> Parts:
     return Parts(names, theirs, ours)
 
 
-def serve(port: int | None, folder: Path, static: Path | None = None) -> None:
+def serve(port: int | None, folder: Path, static: Path | None = None, model: LocalModel | None = None) -> None:
     """Serve the proxy on loopback until Ctrl+C, in front of a sandbox; with LIVE=1 in front of the real router.
 
-    static: a folder with a page to serve at "/". Raises PortInUse, and CourseError where the settings are bad.
+    static: a folder with a page to serve at "/". model: answers instead, in this process, by whichever name it is asked
+    for. Raises PortInUse, and CourseError where the settings are bad.
     """
     parts = load_parts(folder)
     page = {"static_dir": str(static)} if static else {}
     opened = open_socket(port or 0)
     print(f"The proxy: http://{LOOPBACK}:{opened.getsockname()[1]}/api/chat   (Ctrl+C ends it)", flush=True)
     print(_whose(parts), flush=True)
-    if os.environ.get("LIVE") == "1":
+    if os.environ.get("LIVE") == "1" and model is None:
         _run(parts.names["create_app"](_live_settings(parts, page)), opened)
         return
     with sandbox.start() as hub:
         settings = parts.names["Settings"](hf_token=hub.tokens["fine_grained"], upstream_url=f"{hub.router}/v1", **page)
-        _run(parts.names["create_app"](settings), opened)
+        if model is None:
+            _run(parts.names["create_app"](settings), opened)
+            return
+        offered = settings.model_copy(update={"allowed_models": (*settings.allowed_models, model.name)})
+        _run(parts.names["create_app"](offered, local=lambda: model), opened)
 
 
 def _live_settings(parts: Parts, page: dict[str, str]) -> Any:

@@ -54,7 +54,16 @@ COMMANDS = [
     pytest.param(["reset", "UNDO=1"], "reset --undo", id="take a reset back"),
     pytest.param(["sandbox", "PORT=8000"], "sandbox --port 8000", id="sandbox"),
     pytest.param(["proxy", "PORT=8000"], "proxy --port 8000", id="proxy"),
-    *(pytest.param([name], name, id=name) for name in ("lab", "test", "watch", "doctor", "build", "lint", "bench")),
+    pytest.param(["proxy", "ENGINE=local"], "proxy --port 0 --engine local", id="proxy with the model"),
+    pytest.param(
+        ["sandbox", "ENGINE=local", "MODEL=smollm2"],
+        "sandbox --port 0 --engine local --model smollm2",
+        id="sandbox with the model that is named",
+    ),
+    *(
+        pytest.param([name], name, id=name)
+        for name in ("lab", "model", "test", "watch", "doctor", "build", "lint", "bench")
+    ),
 ]
 
 
