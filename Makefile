@@ -7,7 +7,7 @@ COURSE = .venv/bin/python -m course
 READY = .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test check watch hint solution reset sandbox proxy protect doctor build lint format bench faults lock clean
+.PHONY: help lab test check watch hint solution reset model sandbox proxy protect doctor build lint format bench faults lock clean
 MAKEFLAGS += --no-print-directory
 # Some machines set this; every start would then compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -36,11 +36,14 @@ solution: $(READY)  ## Show the solution, once it is due: EX=01-2
 reset: $(READY)  ## Start afresh: EX=01-2 or NB=01; keeps a backup, UNDO=1 brings it back
 	@$(COURSE) reset $(if $(UNDO),--undo $(if $(NB),--nb $(NB)),$(if $(NB),--nb $(NB),--ex $(call needed,EX)))
 
-sandbox: $(READY)  ## Serve Hugging Face in a box on this machine, until Ctrl-C (PORT=8000)
-	@$(COURSE) sandbox --port $(PORT)
+model: $(READY)  ## Bring a real small model, once: 93 MB, a minute; LIVE=1 takes it from Hugging Face
+	@$(COURSE) model
+
+sandbox: $(READY)  ## Serve Hugging Face in a box, until Ctrl-C (PORT=8000, ENGINE=local MODEL=smollm2)
+	@$(COURSE) sandbox --port $(PORT) $(engine)
 
 proxy: $(READY)  ## Serve the proxy of lesson 05 and its page, yours where right (PORT=8000 WORKERS=2)
-	@$(COURSE) proxy --port $(PORT) $(if $(PAGE),--page $(PAGE)) $(if $(WORKERS),--workers $(WORKERS))
+	@$(COURSE) proxy --port $(PORT) $(if $(PAGE),--page $(PAGE)) $(if $(WORKERS),--workers $(WORKERS)) $(engine)
 
 protect: $(READY)  ## Let git refuse commits that hold a token; UNDO=1 ends that
 	@$(COURSE) protect $(if $(UNDO),--undo)
@@ -78,4 +81,5 @@ clean:  ## Remove what we built (environment, caches); never notebooks, progress
 $(READY): requirements.lock
 	@$(PYTHON) -m course setup
 
+engine = $(if $(ENGINE),--engine $(ENGINE)) $(if $(MODEL),--model $(MODEL))
 needed = $(or $($(1)),$(error Say which one, for example: make $@ $(1)=01-2))

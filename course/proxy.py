@@ -26,6 +26,7 @@ from course.errors import CourseError
 from course.exercises import ROOT, Exercise, find_lesson
 from course.export import laid_over, module_source, write_untouched
 from course.learner import from_notebooks
+from course.local_model import LocalModel
 from course.page import prepare
 from course.sandbox.front import LOOPBACK
 from course.sandbox.server import open_socket
@@ -63,11 +64,12 @@ def load_parts(folder: Path) -> Parts:
     return Parts(names, theirs, ours, found)
 
 
-def serve(port: int | None, folder: Path, static: Path, workers: int = 1) -> None:
+def serve(port: int | None, folder: Path, static: Path, workers: int = 1, model: LocalModel | None = None) -> None:
     """Serve the proxy on loopback until Ctrl+C, in front of a sandbox; with LIVE=1 in front of the real router.
 
     static: a folder with the page to serve at "/". workers: processes; this one keeps the sandbox, and looks once whose
-    parts are right. Raises PortInUse, and CourseError where the settings are bad.
+    parts are right. model: answers instead, in this process. Raises PortInUse, and CourseError where the settings are
+    bad, or where several workers should share a model.
     """
     parts = load_parts(folder)
     page = {"static_dir": str(static)}
@@ -75,21 +77,25 @@ def serve(port: int | None, folder: Path, static: Path, workers: int = 1) -> Non
     address = f"http://{LOOPBACK}:{opened.getsockname()[1]}"
     print(f"The page: {address}/   The proxy: {address}/api/chat   (Ctrl+C ends both)", flush=True)
     print(_whose(parts), flush=True)
-    with nullcontext() if os.environ.get("LIVE") == "1" else sandbox.start() as hub:
+    if model and workers > 1:
+        raise CourseError("Each worker would load a model of its own. Leave ENGINE=local or WORKERS away.")
+    with nullcontext() if os.environ.get("LIVE") == "1" and not model else sandbox.start() as hub:
         if hub is None:
             settings = _live_settings(parts, page)
         else:
             given = {"hf_token": hub.tokens["fine_grained"], "upstream_url": f"{hub.router}/v1", **page}
             settings = parts.names["Settings"](**given)
         if workers == 1:
-            _run(make_app(parts, settings), opened)
+            _run(make_app(parts, settings, model), opened)
         else:
             _run_workers(parts, settings, opened, workers)
 
 
-def make_app(parts: Parts, settings: Any) -> FastAPI:
-    """The proxy with its page."""
-    app: FastAPI = parts.names["create_app"](settings)
+def make_app(parts: Parts, settings: Any, model: LocalModel | None = None) -> FastAPI:
+    """The proxy with its page. model: answers instead of the upstream, by whichever name it is asked for."""
+    if model:
+        settings = settings.model_copy(update={"allowed_models": (model.name, *settings.allowed_models)})
+    app: FastAPI = parts.names["create_app"](settings, local=(lambda: model) if model else None)
     prepare(app, settings)
     return app
 
