@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi.testclient import TestClient
 
 from course.connection import BoundedConnection
 from course.sandbox.front import LOOPBACK
@@ -22,24 +23,31 @@ READY = b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 HALF_OPEN = 2000
 
 
-class Upstream(httpx2.AsyncBaseTransport):
-    """Answers each call, a stream without end. calls: how many there were; left: a stream was closed."""
+class Endless(httpx2.AsyncByteStream):
+    """Events without end. left: it was closed."""
 
     def __init__(self) -> None:
-        self.calls, self.left = 0, asyncio.Event()
+        self.left = asyncio.Event()
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for event in repeat({"choices": [{"index": 0, "delta": {"content": 10_000 * "x"}}]}):
+            yield f"data: {json.dumps(event)}\n\n".encode()
+
+    async def aclose(self) -> None:
+        self.left.set()
+
+
+class Upstream(httpx2.AsyncBaseTransport):
+    """Answers each call. calls: how many there were; stream: what is streamed."""
+
+    def __init__(self) -> None:
+        self.calls, self.stream = 0, Endless()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         self.calls += 1
         if b'"stream":true' in await request.aread():
-            return httpx2.Response(200, headers={"Content-Type": "text/event-stream"}, content=self._events())
+            return httpx2.Response(200, headers={"Content-Type": "text/event-stream"}, stream=self.stream)
         return httpx2.Response(200, json=PLAIN)
-
-    async def _events(self) -> AsyncIterator[bytes]:
-        try:
-            for event in repeat({"choices": [{"index": 0, "delta": {"content": 10_000 * "x"}}]}):
-                yield f"data: {json.dumps(event)}\n\n".encode()
-        finally:
-            self.left.set()
 
 
 def proxy(upstream: Upstream | None = None, **given: Any) -> Any:
@@ -127,6 +135,38 @@ def test_a_body_that_comes_bit_by_bit_is_given_up(piece: bytes) -> None:
     assert sent[0]["status"] == 408
 
 
+def test_a_full_server_says_so_at_once_and_is_free_again() -> None:
+    async def ask() -> list[bytes]:
+        upstream = Upstream()
+        async with served(proxy(upstream, max_concurrent=1)) as port:
+            reader, writer = await asyncio.open_connection(LOOPBACK, port)
+            writer.write(post(question(stream=True)))
+            await reader.readuntil(b"data: ")
+            full = await spoken(port, post(question()))
+            writer.close()
+            await asyncio.wait_for(upstream.stream.left.wait(), 5)
+            return [full, await spoken(port, post(question()))]
+
+    full, free = asyncio.run(ask())
+
+    assert (status(full), status(free)) == (b"503", b"200")
+    assert b"retry-after: 1\r\n" in full.lower()
+
+
+def test_a_client_is_whom_our_own_proxy_names_last() -> None:
+    """Each line of the header counts, as one list (RFC 9110, 5.3): what the visitor wrote is left of it."""
+    app = proxy(requests_per_minute=1, trusted_proxies=1)
+    lines = [("X-Forwarded-For", "203.0.113.9"), ("Content-Type", "application/json")]
+
+    with TestClient(app) as visitor:
+        answers = [
+            visitor.post("/api/chat", content=question(), headers=[("X-Forwarded-For", f"10.0.0.{number}"), *lines])
+            for number in range(2)
+        ]
+
+    assert [answer.status_code for answer in answers] == [200, 429]
+
+
 def test_a_slow_sender_holds_no_slot() -> None:
     async def ask() -> bytes:
         async with served(proxy(max_concurrent=1)) as port:
@@ -147,7 +187,7 @@ def test_who_does_not_read_the_answer_loses_the_slot() -> None:
             deaf = socket.create_connection((LOOPBACK, port))
             with deaf:
                 deaf.sendall(post(question(stream=True)))
-                await asyncio.wait_for(upstream.left.wait(), 5)
+                await asyncio.wait_for(upstream.stream.left.wait(), 5)
                 return await spoken(port, post(question()))
 
     assert status(asyncio.run(ask())) == b"200"

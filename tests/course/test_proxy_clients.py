@@ -191,6 +191,25 @@ def test_a_local_model_is_loaded_once_and_leaves_the_server_free() -> None:
     assert threading.main_thread().name not in loaded[0].threads
 
 
+class Broken:
+    """An engine that fails after its first piece."""
+
+    def pieces(self, messages: list[dict[str, str]], max_tokens: int) -> Iterator[str]:
+        yield "Well"
+        raise MemoryError("a-text-of-the-engine")
+
+
+def test_a_local_model_that_fails_is_an_error_of_ours() -> None:
+    with TestClient(solution().create_app(settings(), local=Broken)) as visitor:
+        plain = visitor.post("/api/chat", json=QUESTION)
+        stream = visitor.post("/api/chat", json=QUESTION | {"stream": True})
+
+    assert (plain.status_code, plain.json()["error"]["code"]) == (500, "internal")
+    assert "Well" in stream.text
+    assert 'event: error\ndata: {"error": {"code": "internal"' in stream.text
+    assert "a-text-of-the-engine" not in plain.text + stream.text
+
+
 def test_a_hundred_streams_at_once_are_served_by_one_worker() -> None:
     """Each stream waits for all the others: they are open together."""
     everybody = asyncio.Event()
