@@ -1444,8 +1444,9 @@ with needs("05-7"):
             )
 
 # %% [markdown]
-# **Try it** in a terminal: `make proxy PORT=8000` serves this app, with your exercises where they are right. Then
-# `curl http://127.0.0.1:8000/readyz`.
+# **Try it** in a terminal: `make proxy PORT=8000` serves this app, with your exercises where they are right, and a chat page. Open the address that it prints, and beside it the browser's
+# developer tools, tab "Network". **Predict:** you ask "What is a token?"; which of the page's requests carries the token? (None: `POST /api/chat` has no `Authorization`. Section 1 had.)
+# The page is plain HTML and JavaScript, in `course/web/page/`; the same one in React is in `course/web/react/`.
 #
 # A last look from outside. The upstream fails in four ways, each with a text of its own. **Predict:** in how many of the answers is the token, or a word of the upstream?
 
