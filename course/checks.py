@@ -49,6 +49,10 @@ _SWITCHED_OFF = [
     "unraisableexception",
     "threadexception",
     "skipping",
+    "subtests",
+    "reports",
+    "assertion",
+    "capture",
 ]
 
 
@@ -199,8 +203,12 @@ class _Runner:
     def pytest_configure(self, config: pytest.Config) -> None:
         config.option.tbstyle = "native"  # nobody sees pytest's own traceback; in its usual style it costs 50 ms each
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pycollect_makeitem(self, name: str) -> list[pytest.Item] | None:
+        # An item is made only for what will run: those of a whole lesson cost more than many a check.
+        return None if exercise_id(name) in self._lessons else []
+
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        items[:] = [item for item in items if exercise_id(item.name) in self._lessons]
         self.checked = {exercise_id(item.name) for item in items}
 
     def pytest_runtest_setup(self, item: Any) -> None:
@@ -230,7 +238,7 @@ def _run_pytest(exercises: list[Exercise], lessons: dict[str, SimpleNamespace], 
     files = sorted({str(test_file(exercise)) for exercise in exercises})
     by_id = {exercise.id: exercise for exercise in exercises}
     # Without confcutdir pytest would look through every folder above the course, a person's home among them.
-    options = ["--assert=plain", "--noconftest", "--capture=no", f"--rootdir={ROOT}", "-c", os.devnull]
+    options = ["--noconftest", f"--rootdir={ROOT}", "-c", os.devnull]
     options += [f"--confcutdir={ROOT / 'tests'}"]
     options += [word for name in _SWITCHED_OFF for word in ("-p", f"no:{name}")]
     runner = _Runner(lessons, verdicts, by_id)
