@@ -118,6 +118,26 @@ def execute(found: Definitions, namespace: dict[str, Any], without: Iterable[str
     return failed
 
 
+def beyond(theirs: Definitions, ours: Definitions, names: Iterable[str]) -> Definitions:
+    """The statements of `theirs` that make another thing than `ours` made: those that define one of `names`, those
+    that are written differently, and those that read what these define. Making a lesson's classes twice takes longer
+    than many a check."""
+    if theirs.flags != ours.flags:
+        return theirs
+    given, new = {_written(statement) for statement, _ in ours.statements}, set(names)
+    kept = []
+    for statement, filename in theirs.statements:
+        if _written(statement) not in given or new & (bound(statement) | reads(statement)):
+            new |= bound(statement)
+            kept.append((statement, filename))
+    return Definitions(kept, theirs.broken, theirs.flags)
+
+
+@lru_cache(maxsize=2000)
+def _written(statement: ast.stmt) -> str:
+    return ast.dump(statement)
+
+
 @lru_cache(maxsize=2000)
 def _code(statement: ast.stmt, filename: str, flags: int) -> CodeType:
     code: CodeType = compile(ast.Module([statement], []), filename, "exec", flags=flags, dont_inherit=True)

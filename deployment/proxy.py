@@ -1,4 +1,4 @@
-# dde73c1381d3: while this is the digest of the lines below, nobody changed them, and we may write them anew.
+# 83eea9a96ddc: while this is the digest of the lines below, nobody changed them, and we may write them anew.
 """The proxy of lesson 05 as one file: `uvicorn --factory proxy:app`.
 
 Written from lessons/05_fastapi_proxy.py by `make build`.
@@ -444,7 +444,7 @@ async def stream_answer(
                 yield text
         except Exception as error:
             outcome = BadAnswer() if isinstance(error, ValidationError) else error
-            yield f"event: error\ndata: {json.dumps(body_of(public_error(outcome)))}\n\n"
+            yield f"event: error\ndata: {bytes(answer_for(outcome).body).decode()}\n\n"
 
     try:
         async with AsyncExitStack() as upstream:

@@ -9,8 +9,9 @@
 # - **relay** an answer, whole or as a stream, and **hang up** when the caller does;
 # - **limit** callers, and **harden** the server around it all.
 #
-# You should know how a token travels (lesson 01), and what `async def` means. About 90 minutes. Works offline: a sandbox on
-# this machine plays Hugging Face, and its tokens open nothing anywhere else.
+# You should know how a token travels (lesson 01), what a route of FastAPI is, and what `await` and a task of asyncio do.
+# About 150 minutes: take a break after section 6. Works offline: a sandbox on this machine plays Hugging Face, and its
+# tokens open nothing anywhere else.
 
 # %% [markdown]
 # ## 1. What a page gives away
@@ -129,16 +130,16 @@ with patch.dict(os.environ, {"HF_TOKEN": "hf_my_dear_secret"}):
 # `ALLOWED_MODELS='["a/b", "c/d"]'`. If that is no JSON, the error is no `ValidationError` but a `SettingsError`.
 
 # %% [markdown]
-# ### Exercise 05-1: settings that refuse to start   (about 20 lines, 8 minutes)
+# ### Exercise 05-1: settings that refuse to start   (about 20 lines, 10 minutes)
 #
 # The fields are given. Write the three methods of `Settings`.
 #
 # - `usable` gets the token and returns it, a `SecretStr` still, or raises a `ValueError`: it is empty, it has white space or a character outside
 #   ASCII anywhere, or it is a placeholder: it contains `...`, `<` or `your_`, or after `hf_` comes nothing, or one character over and over. Judge nothing else.
 # - `named` gets the origins and returns them, or raises a `ValueError`. An origin is what a browser sends: `https://chat.test` or
-#   `http://localhost:5173`. It starts with `http://` or `https://` and has no `*` and no slash after that.
-# - `load(env_file)` returns the settings (`cls(_env_file=env_file)` reads them; `None` means: no file). Whatever is wrong, it raises one `BadSettings` whose text names **every** bad variable
-#   and quotes no value. Nothing chained to it shows one, either.
+#   `http://localhost:5173`. It starts with `http://` or `https://`, then comes a host, and no `*` and no slash.
+# - `load(env_file)` returns the settings (`cls(_env_file=env_file)` reads them; `None` means: no file). Whatever is wrong with them, it raises one `BadSettings` whose text names **every** bad variable
+#   and quotes no value. (A list that is no JSON stops the reading: then that one alone.) No error that a traceback would chain to it holds a value, either, and nothing is printed.
 #
 # Example: with `HF_TOKEN` missing and `MAX_TOKENS=many`: `BadSettings("HF_TOKEN: Field required; MAX_TOKENS: Input should be a valid integer, ...")`.
 # Check: the cell below, or `make check EX=05-1`.
@@ -311,7 +312,7 @@ def problems_of(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
 #
 # - a `model` that is not in `settings.allowed_models`, letter for letter;
 # - no message at all, or more than `settings.max_messages`;
-# - more than `settings.max_characters` in all `content` together;
+# - more than `settings.max_characters` in all `content` together, whatever the role;
 # - a `max_tokens` below 1 or above `settings.max_tokens`. If it is not given, it is 256, or the ceiling where that is lower;
 # - a field that is not named.
 #
@@ -441,11 +442,11 @@ MESSAGES = {
 #
 # Write `public_error(outcome)`. The outcome is an answer of the upstream (`httpx2.Response`) or an exception. It returns a `PublicError`:
 #
-# | outcome | status | code | Retry-After |
+# | outcome | status | code | Retry-After (empty: `None`) |
 # |---|---|---|---|
 # | answer 400, 413 or 422 | 400 | `bad_request` | |
 # | answer 404 | 404 | `not_found` | |
-# | answer 429 | 429 | `rate_limited` | theirs, if it is whole seconds from 1 to 3600; else 10 |
+# | answer 429 | 429 | `rate_limited` | theirs, if it is one to four ASCII digits that say 1 to 3600; else 10 |
 # | answer 402: the credits are used up | 503 | `unavailable` | |
 # | any other answer: 401 and 403 (our token), 5xx, a redirect, a 200 without sense | 502 | `bad_gateway` | |
 # | `TurnedAway` | as it says | `rate_limited` or `unavailable` | as it says |
@@ -650,14 +651,15 @@ with start_blocking_portal() as portal:  # a notebook has a loop of its own; thi
     portal.call(a_client_leaves)
 
 # %% [markdown]
-# ### Exercise 05-4: the app   (about 30 lines, 12 minutes)
+# ### Exercise 05-4: the app   (about 30 lines, 14 minutes)
 #
 # Write `chat_app(settings, transport=None)`. It returns a `FastAPI`:
 #
 # - While it runs (`lifespan`), `app.state.client` is **one** `httpx2.AsyncClient` with `base_url=settings.upstream_url`, the token as `Authorization: Bearer ...`, `transport=transport`
-#   (tests and section 10 put something there), a timeout with `connect_seconds` and `idle_seconds`, and at most `max_concurrent` connections. At the end it is closed.
-# - `POST /api/chat` and `POST /v1/chat/completions` do the same: the body is a `bounded_request(settings)`. Send its four fields as JSON to `/chat/completions` of the upstream, inside
-#   `while_connected(request, ...)`. On 200 answer with the fields of `ChatAnswer`; everything else, and every exception, becomes `answer_for(...)`.
+#   (tests and section 10 put something there), `connect_seconds` to connect, `idle_seconds` to read, a bound for every other wait, and at most `max_concurrent` connections. At the end it is closed.
+# - `POST /api/chat` and `POST /v1/chat/completions` do the same: the body is a `bounded_request(settings)`. Send its four fields, once, as JSON to `/chat/completions` of the upstream, inside
+#   `while_connected(request, ...)`. On 200 answer with the fields of `ChatAnswer`; a 200 that it cannot read, JSON or not, is a `BadAnswer()`. That, every other status and every `Exception` (no `BaseException`: a
+#   call that was cancelled must end) becomes `answer_for(...)`.
 # - With `stream` true it returns `await stream_answer(request, app.state.client.stream("POST", "/chat/completions", json=...), settings)`. That function is the next exercise.
 # - A body that does not fit (`RequestValidationError`) gets 422 with `{"error": {"code": "invalid", "problems": problems_of(error.errors())}}`.
 #
@@ -783,8 +785,8 @@ with (
 # - **Silence is ambiguous.** Is it thinking, or dead? A comment, `: keep-alive`, tells machines in between that we live; the idle time says when we give up.
 # - **The client leaves more often**: people press Stop.
 #
-# `httpx2.EventSource` reads events, and bounds their size. The class `EventStream` closes the upstream whatever happens. (A `finally` in the generator is not enough: if the client leaves before
-# the first event, the generator never begins, and runs no `finally`.) **Predict:** how many events does the sandbox send for an answer of three pieces?
+# `httpx2.EventSource(answer)` reads events, with `for` or `async for`, and bounds their size; each has its `data`. The class `EventStream` closes the upstream whatever happens. (A `finally` in the generator is not enough: if the
+# client leaves before the first event, the generator may never have begun, and then runs no `finally`.) **Predict:** how many events does the sandbox send for an answer of three pieces?
 
 # %%
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
@@ -849,22 +851,23 @@ with httpx2.stream("POST", chat_url, headers={"Authorization": f"Bearer {token}"
         print(event.data if event.data == "[DONE]" else ChatChunk.model_validate_json(event.data).choices)
 
 # %% [markdown]
-# ### Exercise 05-5: relay the stream   (about 35 lines, 16 minutes)
+# ### Exercise 05-5: relay the stream   (about 35 lines, 24 minutes)
 #
 # Write `stream_answer(request, opening, settings)`. `opening` is what `client.stream(...)` returned: `async with opening as answer` sends the request and gives the upstream's answer, its body unread.
 #
 # Before the first byte:
 #
-# 1. Open it inside `while_connected`. An exception, a status other than 200, or another content type than `text/event-stream` (`BadAnswer`) becomes `answer_for(...)`, and the upstream is closed.
-# 2. Else return an `EventStream` of the events below. It takes over the upstream: `upstream.pop_all()` of an `AsyncExitStack` hands it on.
+# 1. Open it inside `while_connected`, and in an `AsyncExitStack`: `upstream.enter_async_context(opening)` is the work to do there. An exception, a status other than 200, or another content type than
+#    `text/event-stream` (`BadAnswer`; parameters such as `; charset=utf-8` may follow) becomes `answer_for(...)`, and the upstream is closed.
+# 2. Else return an `EventStream` of the events below. It takes over the upstream: `upstream.pop_all()` hands on what the stack would close.
 #
 # Then, for each event as it comes:
 #
 # 3. `[DONE]` → send `data: [DONE]` and end. Any other → read its `data` as `ChatChunk`, and send that as `data: <its JSON>`.
-# 4. Nothing for `keep_alive_seconds` → send the comment `: keep-alive`. Nothing for `idle_seconds` → `TimeoutError`.
-# 5. Any exception, an event that is no `ChatChunk` (`BadAnswer`), or an end without `[DONE]` (`BadAnswer`) → send `event: error` with `data: <JSON of body_of(public_error(...))>`, and end.
+# 4. No event for `keep_alive_seconds` → send the comment `: keep-alive`. No event for `idle_seconds` → `TimeoutError`. Each event begins both anew, and no comment costs one.
+# 5. Any exception, an event that is no `ChatChunk` (`BadAnswer`), or an end without `[DONE]` (`BadAnswer`) → send `event: error` with the body of `answer_for(...)` as its `data`, and end. (`answer_for(error).body.decode()`; the status of that answer is not needed any more, its line in the log is.)
 #
-# Each event ends with a blank line: `\n\n`. Do not ask `request.is_disconnected()`: `while_connected` and `EventStream` do that work.
+# Each event ends with a blank line: `\n\n`. A task that you start ends with the stream. Do not ask `request.is_disconnected()`: `while_connected` and `EventStream` do that work.
 #
 # Example: an upstream that stops in the middle gives `data: {...}`, then `event: error` and its `data`, and no `[DONE]`.   Check: the cell below, or `make check EX=05-5`.
 
@@ -907,7 +910,7 @@ async def stream_answer(
                 yield text
         except Exception as error:
             outcome = BadAnswer() if isinstance(error, ValidationError) else error
-            yield f"event: error\ndata: {json.dumps(body_of(public_error(outcome)))}\n\n"
+            yield f"event: error\ndata: {bytes(answer_for(outcome).body).decode()}\n\n"
 
     try:
         async with AsyncExitStack() as upstream:
@@ -928,7 +931,7 @@ async def stream_answer(
 
 # %% [markdown] hint="05-5"
 # Nearly code: `source = aiter(httpx2.EventSource(answer))`; a small `async def next_event(): return await anext(source, None)`; `waiting = asyncio.create_task(next_event())`; loop: `done, _ = await asyncio.wait({waiting}, timeout=settings.keep_alive_seconds)`; not done: count the seconds, `yield ": keep-alive\n\n"`; done:
-# `event = waiting.result()`, `None` means the end; then a new task. `finally: waiting.cancel()`. Outside: `async with AsyncExitStack() as upstream: answer = await while_connected(request, upstream.enter_async_context(opening))`, look at it, `return EventStream(events(), upstream.pop_all())`.
+# `event = waiting.result()`, `None` means the end; then a new task. `finally: waiting.cancel()`. Around it `except Exception as error:` and one `yield` with `answer_for(...).body.decode()`. Outside: `async with AsyncExitStack() as upstream: answer = await while_connected(request, upstream.enter_async_context(opening))`, look at it, `return EventStream(events(), upstream.pop_all())`.
 
 # %% [markdown] explanation="05-5"
 # Why: three windows, three answers. Before the headers of the upstream, `while_connected` ends the call. Between two events, Starlette cancels the generator, and `EventStream` closes the connection. And a plain answer goes through `while_connected` in
@@ -959,7 +962,7 @@ with needs("05-5"):
         with TestClient(chat_app(settings, transport)) as visitor:
             for line in visitor.post("/api/chat", json=three).text.splitlines():
                 if line:
-                    print(line.partition(', "id"')[0])
+                    print(line.partition(',"id"')[0])
 
 # %% [markdown]
 # ## 8. Not too often, not too many
@@ -980,7 +983,7 @@ print(f"X-Forwarded-For: {sent_by_visitor}, {appended_by_our_proxy}")
 # `--forwarded-allow-ips "*"` does just that.)
 
 # %% [markdown]
-# ### Exercise 05-6: a limiter   (about 25 lines, 10 minutes)
+# ### Exercise 05-6: a limiter   (about 25 lines, 12 minutes)
 #
 # Write the class `RateLimiter(settings, now)`. `now` is a function that returns seconds, such as `time.monotonic`; ask it, never a clock of your own.
 #
@@ -1179,18 +1182,19 @@ print(TestClient(careless).get("/", headers={"Origin": "https://evil.test"}).hea
 # - **The order** of middlewares: the last one added is the outermost. CORS must be outside of whatever answers errors, or a page cannot even read that it should wait.
 
 # %% [markdown]
-# ### Exercise 05-7: harden   (about 35 lines, 12 minutes)
+# ### Exercise 05-7: harden   (about 35 lines, 18 minutes)
 #
 # Write `harden(app, settings)`. It changes the app, and returns nothing. Afterwards
 #
 # - only `settings.allowed_origins` get CORS headers, without credentials, on errors too. Pages there may read `Retry-After` and `X-Request-ID`, and send JSON with `POST`;
-# - a body of more than `settings.max_body_bytes` gets 413;
+# - a body of more than `settings.max_body_bytes` gets 413 (`max_body_size` of Starlette's class);
 # - `GET /healthz` says 200. `GET /readyz` says 200 while `app.state.client` is there and not closed (`is_closed`), else 503. Neither sends anything upstream;
 # - each answer of the app has the `SECURITY_HEADERS`, and an `X-Request-ID` of our own, new each time, whatever the client sent;
 # - an exception that nobody caught becomes `answer_for(error)`; once the answer has begun, it is raised on;
-# - each request writes one line with `logger.info`: a JSON object with `request_id`, `method`, `path`, `status` and `ms`, and nothing else.
+# - each request writes one line with `logger.info`: a JSON object with `request_id`, `method`, `path`, `status` and `ms` (milliseconds), and nothing else. (A preflight, which CORS answers alone, need not.)
 #
-# Streams must still flow: write a middleware like `Limited` (not `@app.middleware("http")`, which puts a queue and a task into each stream).
+# Streams must still flow: write a middleware like `Limited` (not `@app.middleware("http")`, which puts a queue and a task into each stream). Like `Limited` it lets pass what is not of the type `http`: the start
+# and the end of the app come that way.
 #
 # Example: `harden(app, settings)`, then `TestClient(app).get("/healthz").headers["x-content-type-options"]` → `"nosniff"`.   Check: the cell below, or `make check EX=05-7`.
 

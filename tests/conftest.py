@@ -1,5 +1,6 @@
 """Every check of an exercise runs twice here: against solutions/, where all must be right, and against notebooks/."""
 
+import gc
 import os
 import sys
 from collections import Counter
@@ -35,6 +36,11 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.update(_NO_NETWORK | {name.lower(): value for name, value in _NO_NETWORK.items()})
     for name in [name for name in os.environ if name.startswith(("HF_", "HUGGING_FACE_"))]:
         del os.environ[name]
+
+
+def pytest_collection_finish() -> None:
+    # What is loaded by now stays to the end. Frozen, the garbage collector does not walk through it a thousand times.
+    gc.freeze()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
