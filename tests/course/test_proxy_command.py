@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from course import cli
 from course.errors import CourseError
 from course.exercises import ROOT, find_exercise, find_lesson
 from course.page import PLAIN
@@ -56,21 +57,34 @@ def test_live_without_settings_says_what_is_missing(learners_folder: Path, monke
         serve(None, learners_folder, PLAIN)
 
 
+def test_a_page_of_ones_own_is_served_in_the_place_of_ours(
+    learners_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[Path] = []
+    monkeypatch.setattr("course.proxy.serve", lambda port, folder, static: served.append(static))
+
+    cli.proxy(static=tmp_path, notebooks=learners_folder)
+    cli.proxy(notebooks=learners_folder)
+
+    assert served == [tmp_path, PLAIN]
+
+
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGINT that another process could send")
-def test_the_command_says_where_it_is_serves_and_ends_quietly(learners_folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "index.html").write_text("<h1>Chat</h1>")
-    command = [sys.executable, "-m", "course", "proxy", "--notebooks", str(learners_folder), "--static", str(tmp_path)]
+def test_the_command_says_where_it_is_serves_and_ends_quietly(learners_folder: Path) -> None:
+    command = [sys.executable, "-m", "course", "proxy", "--notebooks", str(learners_folder)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         address = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
         assert address is not None
         told = requests.post(f"{address[0]}/api/chat", json=QUESTION, timeout=10)
         page = requests.get(address[0], timeout=10)
+        limits = requests.get(f"{address[0]}/limits.json", timeout=10)
         process.send_signal(signal.SIGINT)
         _, complaints = process.communicate(timeout=20)
 
     assert told.json()["choices"][0]["message"]["content"].startswith("An access token is")
-    assert page.text == "<h1>Chat</h1>"
+    assert "<title>Chat</title>" in page.text
+    assert limits.json()["max_characters"] == 8000
     assert (complaints, process.returncode) == ("", 0)
 
 
