@@ -4,6 +4,7 @@ import asyncio
 import selectors
 import time
 from collections.abc import Coroutine
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -37,15 +38,16 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 def run(work: Coroutine[Any, Any, T], names: dict[str, Any]) -> T:
-    """What `work` returns, on a loop whose hours pass at once. names: the globals of the learner's code.
+    """What `work` returns, on a loop whose hours pass at once. names: the globals of the code under test.
 
-    The clocks of the module `time` show the loop's time meanwhile, also under a name that the learner imported. Left
-    out: a thread that works while the loop waits; its work takes no time here.
+    There the module `time` and its clocks show the loop's time meanwhile; everywhere else they stay, because a kernel
+    lives by them. Left out: a clock that is imported inside of a function, and the time that other threads work.
     """
     with asyncio.Runner(loop_factory=_Loop) as runner, pytest.MonkeyPatch.context() as patch:
-        for clock in CLOCKS:
-            real, virtual = getattr(time, clock), runner.get_loop().time
-            patch.setattr(time, clock, virtual)
-            for name in [name for name, value in names.items() if value is real]:
-                patch.setitem(names, name, virtual)
+        clocks = dict.fromkeys(CLOCKS, runner.get_loop().time)
+        stand_ins: dict[int, Any] = {id(getattr(time, name)): clock for name, clock in clocks.items()}
+        stand_ins[id(time)] = SimpleNamespace(**vars(time) | clocks)
+        for name, value in list(names.items()):
+            if id(value) in stand_ins:
+                patch.setitem(names, name, stand_ins[id(value)])
         return runner.run(work)

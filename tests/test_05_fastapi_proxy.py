@@ -1437,7 +1437,7 @@ def test_05_5_leaving_in_the_middle_closes_the_upstream(lesson: SimpleNamespace)
         "task-left",
         seen=f"the client left in the middle of a stream, the call was over, and {tasks} task was still waiting",
         due="none: what you start with create_task you cancel in `finally`, else one is lost with each visitor",
-        read='"Streaming": what EventStream does, and for whom',
+        read='"Exercise 05-5", the line below its points',
     )
 
 
@@ -1988,7 +1988,7 @@ def test_05_7_the_app_still_starts_and_ends(lesson: SimpleNamespace) -> None:
         seen=f"the server announced start and end (a scope of the type lifespan): your app answered {told}"
         + (f", and {type(error).__name__}: {error} was raised" if error else ""),
         due=f"{due}: whatever is not of the type http goes on to the inner app as it is, as in Limited",
-        read='"Exercise 05-7", its last paragraph',
+        read='"Exercise 05-7", the paragraph below its points',
     )
 
 
@@ -2017,13 +2017,13 @@ def test_05_7_streams_still_flow(lesson: SimpleNamespace) -> None:
         "held-back",
         seen=f"a route sent one piece and waited until the client had it: the client got {waits_for.pieces}",
         due="each message sent on at once: `await send(message)`",
-        read='"Exercise 05-7", its last paragraph',
+        read='"Exercise 05-7", the paragraph below its points',
     )
     assert run(call(Client(b"x"), "/echo", "POST"), names), wrong(
         "another-task",
         seen="a route ran in another task than the call of the app: @app.middleware and BaseHTTPMiddleware start one",
         due="a class like Limited: `async def __call__(self, scope, receive, send)` that awaits the inner app",
-        read='"Exercise 05-7", its last paragraph',
+        read='"Exercise 05-7", the paragraph below its points',
     )
 
 
