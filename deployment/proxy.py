@@ -1,4 +1,4 @@
-# 7cd665ba75ad: while this is the digest of the lines below, nobody changed them, and we may write them anew.
+# 8b3e8d1ed6df: while this is the digest of the lines below, nobody changed them, and we may write them anew.
 """The proxy of lesson 05 as one file: `uvicorn --factory proxy:app`.
 
 Written from lessons/05_fastapi_proxy.py by `make build`.
@@ -19,6 +19,7 @@ from contextlib import (
     aclosing,
     asynccontextmanager,
     contextmanager,
+    suppress,
 )
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -281,9 +282,10 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
             raise ClientLeft
         return working.result()
     finally:
-        working.cancel()
         left.cancel()
-        await asyncio.gather(working, left, return_exceptions=True)
+        if not working.done():
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)  # until it has hung up
 
 
 class Problem(BaseModel):
@@ -411,6 +413,10 @@ async def stream_answer(
         except Exception as error:
             outcome = BadAnswer() if isinstance(error, ValidationError) else error
             yield f"event: error\ndata: {json.dumps(body_of(public_error(outcome)))}\n\n"
+        else:
+            with suppress(Exception):  # read to the very end: only then is the connection free for the next call
+                async with asyncio.timeout(1):
+                    await anext(source, None)
 
     try:
         async with AsyncExitStack() as upstream:
