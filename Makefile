@@ -7,13 +7,13 @@ COURSE = .venv/bin/python -m course
 READY = .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test check watch hint solution reset model sandbox proxy protect doctor build lint format bench faults lock clean
+.PHONY: help lab test check watch hint solution reset model sandbox proxy protect doctor build lint format bench bench-proxy faults lock clean
 MAKEFLAGS += --no-print-directory
 # Some machines set this; every start would then compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 lab: $(READY)  ## Open JupyterLab in notebooks/ (seconds; the first time about 2 minutes)
 	@$(COURSE) lab
@@ -62,6 +62,9 @@ format: $(READY)  ## For authors: lay out the code the one way
 
 bench: $(READY)  ## For authors: measure what must stay fast; FULL=1 measures `make test` too
 	@FULL=$(FULL) $(COURSE) bench
+
+bench-proxy: $(READY)  ## For authors: what the proxy costs, in a minute; FULL=1 for longer, LITELLM=1 beside it
+	@FULL=$(FULL) LITELLM=$(LITELLM) .venv/bin/python -m tests.bench_proxy
 
 faults: $(READY)  ## For authors: run four clients under every failure, write the table
 	@$(COURSE) faults

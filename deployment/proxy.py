@@ -1,4 +1,4 @@
-# 83eea9a96ddc: while this is the digest of the lines below, nobody changed them, and we may write them anew.
+# ec978da545a4: while this is the digest of the lines below, nobody changed them, and we may write them anew.
 """The proxy of lesson 05 as one file: `uvicorn --factory proxy:app`.
 
 Written from lessons/05_fastapi_proxy.py by `make build`.
@@ -21,6 +21,7 @@ from contextlib import (
     aclosing,
     asynccontextmanager,
     contextmanager,
+    suppress,
 )
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -298,9 +299,10 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
             raise ClientLeft
         return working.result()
     finally:
-        working.cancel()
         left.cancel()
-        await asyncio.gather(working, left, return_exceptions=True)
+        if not working.done():
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)  # until it has hung up
 
 
 class Problem(BaseModel):
@@ -445,6 +447,10 @@ async def stream_answer(
         except Exception as error:
             outcome = BadAnswer() if isinstance(error, ValidationError) else error
             yield f"event: error\ndata: {bytes(answer_for(outcome).body).decode()}\n\n"
+        else:
+            with suppress(Exception):  # read to the very end: only then is the connection free for the next call
+                async with asyncio.timeout(1):
+                    await anext(source, None)
 
     try:
         async with AsyncExitStack() as upstream:

@@ -625,9 +625,10 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
             raise ClientLeft
         return working.result()
     finally:
-        working.cancel()
         left.cancel()
-        await asyncio.gather(working, left, return_exceptions=True)
+        if not working.done():
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)  # until it has hung up
 
 
 async def endless() -> None:
@@ -789,7 +790,7 @@ with (
 # client leaves before the first event, the generator may never have begun, and then runs no `finally`.) **Predict:** how many events does the sandbox send for an answer of three pieces?
 
 # %%
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, suppress
 
 from anyio import CancelScope
 from starlette.responses import StreamingResponse
@@ -911,6 +912,10 @@ async def stream_answer(
         except Exception as error:
             outcome = BadAnswer() if isinstance(error, ValidationError) else error
             yield f"event: error\ndata: {bytes(answer_for(outcome).body).decode()}\n\n"
+        else:
+            with suppress(Exception):  # read to the very end: only then is the connection free for the next call
+                async with asyncio.timeout(1):
+                    await anext(source, None)
 
     try:
         async with AsyncExitStack() as upstream:
@@ -936,6 +941,8 @@ async def stream_answer(
 # %% [markdown] explanation="05-5"
 # Why: three windows, three answers. Before the headers of the upstream, `while_connected` ends the call. Between two events, Starlette cancels the generator, and `EventStream` closes the connection. And a plain answer goes through `while_connected` in
 # `chat_app`. Reading each event and writing it anew keeps comments from landing in the middle of one, and keeps the upstream's own error texts here.
+#
+# After `[DONE]`, ours reads on to the end of the upstream's answer. A connection whose answer was not read whole cannot be used again, so each stream would pay for a new one, with TLS.
 #
 # One alternative: pass the bytes on as they are. Faster, and an `error` of the upstream, with all its words, goes straight to the page.
 #

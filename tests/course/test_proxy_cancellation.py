@@ -119,3 +119,30 @@ def test_a_local_model_is_free_again_when_the_client_leaves() -> None:
             return got
 
     assert asyncio.run(two_visitors()) == [True, True]
+
+
+def test_a_stream_leaves_its_connection_to_the_next_one() -> None:
+    """Whatever stands behind [DONE] is read, too: else each stream would open a connection of its own."""
+    connections = 0
+
+    async def upstream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while await reader.readline():
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]))
+            writer.write(ONE_EVENT + b"e\r\ndata: [DONE]\n\n\r\n")
+            await asyncio.sleep(0)  # the end comes in a piece of its own, as it does from afar
+            writer.write(b"0\r\n\r\n")
+
+    async def three_streams() -> list[bool]:
+        async with (
+            listening(upstream) as url,
+            served(solution().create_app(settings(upstream_url=url))) as port,
+            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
+        ):
+            asked = [await client.post("/api/chat", json=QUESTION | {"stream": True}) for _ in range(3)]
+        return [answer.text.endswith("data: [DONE]\n\n") for answer in asked]
+
+    assert asyncio.run(three_streams()) == [True] * 3
+    assert connections == 1

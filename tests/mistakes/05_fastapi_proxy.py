@@ -853,6 +853,9 @@ def chat_app(settings, transport=None):
 # -            return EventStream(events(aiter(httpx2.EventSource(answer))), upstream.pop_all())
 # +            request.state.kept = upstream.pop_all()
 # +            return StreamingResponse(events(aiter(httpx2.EventSource(answer))), media_type="text/event-stream")
+# -                async with asyncio.timeout(1):
+# -                    await anext(source, None)
+# +                pass
 
 # %% 05-5 wrong: held-back
 # -            return EventStream(events(aiter(httpx2.EventSource(answer))), upstream.pop_all())
