@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 
 from course.connection import BoundedConnection
 from course.sandbox.front import LOOPBACK
-from tests.course.proxies import PLAIN, chunked, post, question, served, settings, solution, spoken
+from tests.course.proxies import PATIENCE_SECONDS, PLAIN, chunked, post, question, served, settings, solution, spoken
 
 HALF_A_HEAD = b"POST /api/chat HTTP/1.1\r\nHost: a\r\nX: " + 1000 * b"x"
 READY = b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
@@ -94,7 +94,7 @@ def test_an_endless_body_is_refused_costs_little_and_loses_its_connection() -> N
             return await answer, tracemalloc.get_traced_memory()[1]
 
     try:
-        answer, peak = asyncio.run(asyncio.wait_for(send_for_ever(), 5))
+        answer, peak = asyncio.run(asyncio.wait_for(send_for_ever(), PATIENCE_SECONDS))
     finally:
         tracemalloc.stop()
 
@@ -128,7 +128,9 @@ def test_a_body_that_comes_bit_by_bit_is_given_up(piece: bytes) -> None:
     async def ask() -> None:
         limiter = solution().RateLimiter(settings())
         scope = {"type": "http", "method": "POST", "headers": [], "client": ("a", 1)}
-        await asyncio.wait_for(solution().Limited(None, limiter, client_seconds=0.05)(scope, receive, send), 5)
+        await asyncio.wait_for(
+            solution().Limited(None, limiter, client_seconds=0.05)(scope, receive, send), PATIENCE_SECONDS
+        )
 
     asyncio.run(ask())
 
@@ -144,7 +146,7 @@ def test_a_full_server_says_so_at_once_and_is_free_again() -> None:
             await reader.readuntil(b"data: ")
             full = await spoken(port, post(question()))
             writer.close()
-            await asyncio.wait_for(upstream.stream.left.wait(), 5)
+            await asyncio.wait_for(upstream.stream.left.wait(), PATIENCE_SECONDS)
             return [full, await spoken(port, post(question()))]
 
     full, free = asyncio.run(ask())
@@ -187,7 +189,7 @@ def test_who_does_not_read_the_answer_loses_the_slot() -> None:
             deaf = socket.create_connection((LOOPBACK, port))
             with deaf:
                 deaf.sendall(post(question(stream=True)))
-                await asyncio.wait_for(upstream.stream.left.wait(), 5)
+                await asyncio.wait_for(upstream.stream.left.wait(), PATIENCE_SECONDS)
                 return await spoken(port, post(question()))
 
     assert status(asyncio.run(ask())) == b"200"
@@ -219,7 +221,7 @@ def test_a_head_that_comes_bit_by_bit_is_given_up() -> None:
             await asyncio.gather(closed, return_exceptions=True)  # the last letters may have met a closed connection
             return letters
 
-    assert asyncio.run(asyncio.wait_for(letters_until_closed(), 5)) < 16_000
+    assert asyncio.run(asyncio.wait_for(letters_until_closed(), PATIENCE_SECONDS)) < 16_000
 
 
 def test_an_answer_may_take_longer_than_a_head() -> None:

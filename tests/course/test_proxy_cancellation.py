@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from tests.course.proxies import QUESTION, RawUpstream, listening, served, settings, solution
+from tests.course.proxies import PATIENCE_SECONDS, QUESTION, RawUpstream, listening, served, settings, solution
 
 HEADERS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENT = b'data: {"choices": [{"index": 0, "delta": {"content": "Well"}}]}\n\n'
@@ -32,9 +32,9 @@ async def seconds_until_the_upstream_sees_it(app: Any, upstream: RawUpstream, st
     async with served(app) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(head.encode() + body)
-        await asyncio.wait_for(upstream.asked.wait(), 5)
+        await asyncio.wait_for(upstream.asked.wait(), PATIENCE_SECONDS)
         if wait_for:
-            await asyncio.wait_for(reader.readuntil(wait_for), 5)
+            await asyncio.wait_for(reader.readuntil(wait_for), PATIENCE_SECONDS)
         left_at = asyncio.get_running_loop().time()
         writer.transport.abort()
         try:
@@ -110,7 +110,7 @@ def test_a_local_model_is_free_again_when_the_client_leaves() -> None:
     async def two_visitors() -> list[bool]:
         async with (
             served(solution().create_app(settings(), local=Endless)) as port,
-            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=5) as client,
+            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS) as client,
         ):
             got = []
             for _ in range(2):

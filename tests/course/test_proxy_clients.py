@@ -80,7 +80,7 @@ needs_curl = pytest.mark.skipif(not shutil.which("curl"), reason="curl is missin
 def curl(address: str, *options: str, **more: Any) -> list[str]:
     """The command line; a --data makes it a POST."""
     asked = ["--data", json.dumps(QUESTION | more), "--header", "Content-Type: application/json"]
-    return ["curl", "--silent", "--show-error", "--max-time", "5", *options, *asked, address]
+    return ["curl", "--silent", "--show-error", "--max-time", "20", *options, *asked, address]
 
 
 @needs_curl

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from course.exercises import ROOT
-from tests.course.proxies import TOKEN, listening, post, question, shows_the_token, spoken
+from tests.course.proxies import PATIENCE_SECONDS, TOKEN, listening, post, question, shows_the_token, spoken
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGTERM that another process could send")
 
@@ -111,9 +111,9 @@ async def run(folder: Path) -> Seen:
         writer.write(post(question(stream=True)))
         await reader.readuntil(b"Well")
         process.send_signal(signal.SIGTERM)
-        last = await asyncio.wait_for(reader.read(), 5)
+        last = await asyncio.wait_for(reader.read(), PATIENCE_SECONDS)
         writer.close()
-        exit_code = await asyncio.wait_for(process.wait(), 5)
+        exit_code = await asyncio.wait_for(process.wait(), PATIENCE_SECONDS)
         return Seen(upstream.asked, answers, last, started + await output, exit_code)
 
 

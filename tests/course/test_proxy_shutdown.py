@@ -14,7 +14,7 @@ import uvicorn
 from course.proxy import _run
 from course.sandbox.front import LOOPBACK
 from course.sandbox.server import open_socket
-from tests.course.proxies import PLAIN, QUESTION, served, settings, solution
+from tests.course.proxies import PATIENCE_SECONDS, PLAIN, QUESTION, served, settings, solution
 
 EVENT = b'data: {"choices": [{"index": 0, "delta": {"content": "Well"}}]}\n\n'
 DONE = b"data: [DONE]\n\n"
@@ -63,7 +63,7 @@ async def visiting(upstream: Any, **given: Any) -> AsyncIterator[httpx2.AsyncCli
 
 
 def visitor_of(port: int) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(base_url=f"http://{LOOPBACK}:{port}", verify=False, timeout=5)
+    return httpx2.AsyncClient(base_url=f"http://{LOOPBACK}:{port}", verify=False, timeout=PATIENCE_SECONDS)
 
 
 @asynccontextmanager
@@ -148,7 +148,7 @@ def test_uvicorn_ends_within_its_grace_and_takes_no_more(heard: list[int]) -> No
             assert not heard
             upstream.go.set()
             answer = await plain
-        await asyncio.wait_for(running, 5)
+        await asyncio.wait_for(running, PATIENCE_SECONDS)
         return rest, answer
 
     rest, answer = asyncio.run(scenario())
@@ -175,7 +175,7 @@ def test_the_command_ends_of_sigterm_as_of_ctrl_c(heard: list[int]) -> None:
     port = opened.getsockname()[1]
 
     def visit() -> None:
-        httpx2.get(f"http://{LOOPBACK}:{port}/healthz", timeout=5)
+        httpx2.get(f"http://{LOOPBACK}:{port}/healthz", timeout=PATIENCE_SECONDS)
         signal.raise_signal(signal.SIGTERM)
 
     visits = threading.Thread(target=visit)
