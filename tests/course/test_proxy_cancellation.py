@@ -109,7 +109,7 @@ class Endless:
 def test_a_local_model_is_free_again_when_the_client_leaves() -> None:
     async def two_visitors() -> list[bool]:
         async with (
-            served(solution().create_app(settings(), local=Endless)) as port,
+            served(solution().create_app(settings(keep_alive_seconds=60), local=Endless)) as port,  # no comment first
             httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS) as client,
         ):
             got = []
