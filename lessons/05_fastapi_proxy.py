@@ -1577,7 +1577,7 @@ for line in (ROOT / "deployment" / "Dockerfile").read_text().splitlines():
 # | question | answered by |
 # |---|---|
 # | does it live? does it want work? | three probes. Startup and liveness ask `/healthz`, readiness asks `/readyz`: if liveness asked that, a slow upstream would get every pod killed |
-# | how does it end? | `preStop` waits until nobody is sent here any more, then open streams have 30 s |
+# | how does it end? | `preStop` waits until nobody is sent here any more, then calls have 40 s to end, streams 3 s and a last event |
 # | how many? | `HorizontalPodAutoscaler`: 2 to 6. That is why the limit needs Redis |
 # | who may call whom? | `NetworkPolicy` |
 #
