@@ -365,5 +365,7 @@ def test_the_lesson_tells_the_numbers_of_the_files() -> None:
     (pause,) = re.findall(r"PAUSE_SECONDS = (\d+)", text("shared_limit.py"))
 
     assert f"`HorizontalPodAutoscaler`: {scale['minReplicas']} to {scale['maxReplicas']}" in lesson
-    assert f"then open streams have {told_by_cmd('--timeout-graceful-shutdown')} s" in lesson
+    drain = solution().Settings.model_fields["drain_seconds"].default
+    grace = told_by_cmd("--timeout-graceful-shutdown")
+    assert f"then calls have {grace} s to end, streams {drain:g} s and a last event" in lesson
     assert f"each worker counts alone for {pause} s" in lesson

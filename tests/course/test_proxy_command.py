@@ -61,7 +61,7 @@ def test_a_page_of_ones_own_is_served_in_the_place_of_ours(
     learners_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served: list[Path] = []
-    monkeypatch.setattr("course.proxy.serve", lambda port, folder, static: served.append(static))
+    monkeypatch.setattr("course.proxy.serve", lambda port, folder, static, *_: served.append(static))
 
     cli.proxy(static=tmp_path, notebooks=learners_folder)
     cli.proxy(notebooks=learners_folder)
