@@ -142,4 +142,4 @@ def test_two_workers_serve_the_learners_parts_and_end_quietly(learners_folder: P
     assert "2 x 7 run at once" in told[2]
     assert (chat.status_code, missing.status_code, process.returncode) == (200, 422, 0)
     assert limits.json()["max_messages"] == 5
-    assert [json.loads(line)["status"] for line in log.splitlines()] == [200, 422, 200]
+    assert sorted(json.loads(line)["status"] for line in log.splitlines()) == [200, 200, 422]  # two processes, one log
