@@ -1,4 +1,4 @@
-# ec978da545a4: while this is the digest of the lines below, nobody changed them, and we may write them anew.
+# 0001ed38e119: while this is the digest of the lines below, nobody changed them, and we may write them anew.
 """The proxy of lesson 05 as one file: `uvicorn --factory proxy:app`.
 
 Written from lessons/05_fastapi_proxy.py by `make build`.
@@ -237,7 +237,7 @@ def public_error(outcome: httpx2.Response | Exception) -> PublicError:
             return PublicError(503, "unavailable", error_id, 1)
         case httpx2.TimeoutException() | TimeoutError():
             return PublicError(504, "timeout", error_id)
-        case httpx2.Response() | httpx2.TransportError() | BadAnswer():
+        case httpx2.Response() | httpx2.RequestError() | BadAnswer():
             return PublicError(502, "bad_gateway", error_id)
         case _:
             return PublicError(500, "internal", error_id)

@@ -453,7 +453,7 @@ MESSAGES = {
 # | `ClientLeft` | 499 | `client_left` | |
 # | `httpx2.PoolTimeout`: all our connections are busy | 503 | `unavailable` | 1 |
 # | another `httpx2.TimeoutException`, or `TimeoutError` | 504 | `timeout` | |
-# | another `httpx2.TransportError`, or `BadAnswer` | 502 | `bad_gateway` | |
+# | another `httpx2.RequestError` (no connection, a broken answer), or `BadAnswer` | 502 | `bad_gateway` | |
 # | any other exception | 500 | `internal` | |
 #
 # `id` is new each time: `secrets.token_hex(8)`. Nothing of the upstream's text, headers or errors comes in.
@@ -485,7 +485,7 @@ def public_error(outcome: httpx2.Response | Exception) -> PublicError:
             return PublicError(503, "unavailable", error_id, 1)
         case httpx2.TimeoutException() | TimeoutError():
             return PublicError(504, "timeout", error_id)
-        case httpx2.Response() | httpx2.TransportError() | BadAnswer():
+        case httpx2.Response() | httpx2.RequestError() | BadAnswer():
             return PublicError(502, "bad_gateway", error_id)
         case _:
             return PublicError(500, "internal", error_id)
@@ -493,7 +493,7 @@ def public_error(outcome: httpx2.Response | Exception) -> PublicError:
 
 
 # %% [markdown] hint="05-3"
-# The table is the program, if you keep one order: the special class before its ancestor. `PoolTimeout` is a `TimeoutException`, and that is a `TransportError`. What do
+# The table is the program, if you keep one order: the special class before its ancestor. `PoolTimeout` is a `TimeoutException`, and that is a `RequestError`. What do
 # `"7".isdigit()`, `"-5".isdigit()` and `"\u00b2".isdigit()` say, and what does `int` say to five thousand digits?
 
 # %% [markdown] hint="05-3"

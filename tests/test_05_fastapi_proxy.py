@@ -417,6 +417,7 @@ TABLE: list[tuple[str, str, Any, tuple[int, str]]] = [
     ("connection", "httpx2.RemoteProtocolError", httpx2.RemoteProtocolError(""), (502, "bad_gateway")),
     ("connection", "httpx2.WriteError", httpx2.WriteError(""), (502, "bad_gateway")),
     ("connection", "httpx2.ProxyError", httpx2.ProxyError(""), (502, "bad_gateway")),
+    ("connection", "httpx2.DecodingError", httpx2.DecodingError(""), (502, "bad_gateway")),
     ("connection", "BadAnswer", "BadAnswer", (502, "bad_gateway")),
     ("own-exception", "ValueError", ValueError(""), (500, "internal")),
 ]  # fmt: skip

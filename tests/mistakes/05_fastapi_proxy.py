@@ -387,16 +387,16 @@ def bounded_request(settings):
 # +            return PublicError(503, "unavailable", error_id, seconds if 1 <= seconds <= 3600 else 10)
 
 # %% 05-3 wrong: wrong-tells-about-us
-# -        case httpx2.Response() | httpx2.TransportError() | BadAnswer():
+# -        case httpx2.Response() | httpx2.RequestError() | BadAnswer():
 # +        case httpx2.Response(status_code=401 | 403 as status):
 # +            return PublicError(status, "bad_gateway", error_id)
-# +        case httpx2.Response() | httpx2.TransportError() | BadAnswer():
+# +        case httpx2.Response() | httpx2.RequestError() | BadAnswer():
 
 # %% 05-3 wrong: wrong-upstream-broken
-# -        case httpx2.Response() | httpx2.TransportError() | BadAnswer():
+# -        case httpx2.Response() | httpx2.RequestError() | BadAnswer():
 # +        case httpx2.Response(status_code=status) if status > 403:
 # +            return PublicError(status, "bad_gateway", error_id)
-# +        case httpx2.Response() | httpx2.TransportError() | BadAnswer():
+# +        case httpx2.Response() | httpx2.RequestError() | BadAnswer():
 
 # %% 05-3 wrong: wrong-upstream-broken
 # -        case httpx2.Response(status_code=402):
@@ -417,12 +417,16 @@ def bounded_request(settings):
 # -            return PublicError(503, "unavailable", error_id, 1)
 
 # %% 05-3 wrong: wrong-connection
-# -httpx2.Response() | httpx2.TransportError() | BadAnswer()
+# -httpx2.Response() | httpx2.RequestError() | BadAnswer()
 # +httpx2.Response() | httpx2.ConnectError()
 
 # %% 05-3 wrong: wrong-connection
-# -httpx2.Response() | httpx2.TransportError() | BadAnswer()
+# -httpx2.Response() | httpx2.RequestError() | BadAnswer()
 # +httpx2.Response() | httpx2.ConnectError() | httpx2.RemoteProtocolError() | BadAnswer()
+
+# %% 05-3 wrong: wrong-connection
+# -httpx2.Response() | httpx2.RequestError() | BadAnswer()
+# +httpx2.Response() | httpx2.TransportError() | BadAnswer()
 
 # %% 05-3 wrong: wrong-own-exception
 # -            return PublicError(500, "internal", error_id)
@@ -497,7 +501,7 @@ BY_CLASS = [
     (ClientLeft, 499, "client_left"),
     (httpx2.PoolTimeout, 503, "unavailable"),
     ((httpx2.TimeoutException, TimeoutError), 504, "timeout"),
-    ((httpx2.TransportError, BadAnswer), 502, "bad_gateway"),
+    ((httpx2.RequestError, BadAnswer), 502, "bad_gateway"),
     (Exception, 500, "internal"),
 ]
 
@@ -533,7 +537,7 @@ def public_error(outcome):
         return public(503, "unavailable", 1)
     if isinstance(outcome, (httpx2.TimeoutException, TimeoutError)):
         return public(504, "timeout")
-    if isinstance(outcome, (httpx2.TransportError, BadAnswer)):
+    if isinstance(outcome, (httpx2.RequestError, BadAnswer)):
         return public(502, "bad_gateway")
     if not isinstance(outcome, httpx2.Response):
         return public(500, "internal")
