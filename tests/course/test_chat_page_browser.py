@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, Request, expect
 
 from course.page import REACT, is_built
-from tests.course.browser import NEEDS_CHROMIUM, launch
+from tests.course.browser import NEEDS_CHROMIUM
 from tests.course.chat_site import BUILD, WAIT_SECONDS, Call, Site, site
 from tests.course.proxies import TOKEN
 
@@ -57,14 +57,6 @@ SPOKEN = """\
   - button "Stop" [disabled]
   - button "Send"
 - status"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = launch(playwright)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module", params=["plain", "react"])
