@@ -193,7 +193,7 @@ def _without_magics(source: str) -> str:
 
     first, _, rest = source.lstrip().partition("\n")
     body = "pass\n" + rest if first.startswith(_HARMLESS_CELL_MAGICS) else source
-    return TransformerManager().transform_cell(body)
+    return str(TransformerManager().transform_cell(body))
 
 
 def _kept(statements: Iterable[ast.stmt]) -> set[ast.stmt]:
