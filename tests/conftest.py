@@ -5,6 +5,7 @@ import os
 import sys
 from collections import Counter
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +22,7 @@ pytest_plugins = ["course.pytest_plugin"]
 # no notebook holds what it would check.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
-_LONG = ("passes_nbval", "test_browser.py", "gets_its_verdict")
+_LONG = ("passes_nbval", "test_browser.py", "gets_its_verdict", "the_stored_matrix", "test_lab.py")
 
 # Programs that tests start are no sockets of this process, so pytest-socket does not see them: they get a proxy that
 # is not there, and no token of whoever runs the tests.
@@ -49,9 +50,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones first, in any order: begun last, one of them would keep the other cores waiting."""
-    items.sort(key=lambda item: not any(name in item.nodeid for name in _LONG))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The long ones first in the share of each worker: begun last, one of them would keep the others waiting."""
+    workers: int = getattr(config, "workerinput", {}).get("workercount", 1)
+    long = [item for item in items if any(name in item.nodeid for name in _LONG)]
+    chosen = set(long)
+    short = iter([item for item in items if item not in chosen])
+    dealt: list[pytest.Item] = []
+    for worker in range(workers):  # pytest-xdist gives each as many, in this order
+        share = (len(items) - len(dealt)) // (workers - worker)
+        mine = long[worker::workers]
+        dealt += [*mine, *islice(short, max(0, share - len(mine)))]
+    items[:] = [*dealt, *short]
 
 
 @pytest.fixture
