@@ -64,12 +64,12 @@ def test_a_stream_flows_piece_by_piece_and_ends_with_its_reader(hub: sandbox.San
     with ask(hub, stream=True) as answer:
         lines = answer.iter_lines()
         pieces = [next(line for line in lines if line) for _ in range(2)]
-    engine.go.release(2)  # the piece that was being waited for, and one that nobody must ask for
+    engine.go.release(1000)  # the piece that was being waited for, and many that nobody must ask for
 
     assert [b'"content": "1 "' in pieces[0], b'"content": "2 "' in pieces[1]] == [True, True]
     assert b'"system_fingerprint": "endless"' in pieces[0]
     assert engine.closed.wait(timeout=5)
-    assert engine.completion_tokens == 3
+    assert engine.completion_tokens < 1000
     assert hub.account.credit_usd < before
 
 
