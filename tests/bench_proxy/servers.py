@@ -14,7 +14,8 @@ from tempfile import TemporaryDirectory
 
 from course.exercises import ROOT
 
-# 1.82.7 and 1.82.8 were tampered with. On 2026-11-24 1.107 was no longer offered, and pip found no packages for later ones.
+# 1.82.7 and 1.82.8 were tampered with. On 2026-11-24 1.107 was no longer offered, and pip found no packages for
+# later ones.
 LITELLM = "1.106.12"
 _UVICORN = [sys.executable, "-m", "uvicorn", "--factory", "--host", "127.0.0.1", "--log-level", "warning"]
 _UVICORN += [
