@@ -214,7 +214,8 @@ def _clients(run: Run) -> list[str]:
 def _answers(run: Run, trial: Trial) -> bool:
     """Whether the result is what the router says to QUESTION, and was asked of it now."""
     asked = any(exchange.path == CHAT and exchange.status == 200 for exchange in run.requests)
-    return asked and run.result == Script().answer(trial.names["question"])
+    messages = [{"role": "user", "content": trial.names["question"]}]
+    return asked and run.result == "".join(Script().answer(messages, max_tokens=None, stops=[]))
 
 
 JUDGES: dict[str, Judge] = {
