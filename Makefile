@@ -7,7 +7,7 @@ COURSE = .venv/bin/python -m course
 READY = .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test check watch hint solution reset sandbox proxy protect doctor build lint format bench faults lock clean
+.PHONY: help lab test check watch hint solution reset sandbox proxy decide protect doctor build lint format bench faults lock clean
 MAKEFLAGS += --no-print-directory
 # Some machines set this; every start would then compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -41,6 +41,9 @@ sandbox: $(READY)  ## Serve Hugging Face in a box on this machine, until Ctrl-C 
 
 proxy: $(READY)  ## Serve the proxy of lesson 05 in front of a sandbox, yours where it is right (PORT=8000)
 	@$(COURSE) proxy --port $(PORT)
+
+decide: $(READY)  ## API, endpoint or own machine? One page for FILE=data/workloads/support_chat.toml
+	@$(COURSE) decide $(or $(FILE),$(error Say which one, for example: make $@ FILE=data/workloads/support_chat.toml))
 
 protect: $(READY)  ## Let git refuse commits that hold a token; UNDO=1 ends that
 	@$(COURSE) protect $(if $(UNDO),--undo)
