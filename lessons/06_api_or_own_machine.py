@@ -926,14 +926,46 @@ with needs("06-1"), needs("06-2"), needs("06-6"):
         )
 
 # %% [markdown]
-# ## 9. Your own case
+# ## 9. If it is your machine: which engine, which work, which way out
+#
+# | engine | for | source |
+# |---|---|---|
+# | vLLM, SGLang | many callers on a GPU | HF's docs name both in place of TGI (`engines/tgi.md`, 2026-08-20) |
+# | llama.cpp, Ollama | one user, also without a GPU. For a *private* model on the Hub, Ollama uses an SSH key of its own, not your access token | hub-docs, `docs/hub/ollama.md`, 2026-08-22 |
+# | ONNX Runtime | small models on a CPU, in a program or on a device. The exporter `optimum-onnx` 0.1.0 wants transformers below 4.58: not beside version 5 | package metadata, 2026-11 |
+# | TGI | what already runs on it | maintenance mode since 2025-12-11 |
+#
+# "Many callers" and "one user" are no matter of taste. The table has one comparison on the same card. **Predict** the factor between the two.
+
+# %%
+vllm, ollama = (
+    row
+    for engine in ("vLLM", "Ollama")
+    for row in THROUGHPUT["anchor"]
+    if (row["source"], row["engine"]) == ("redhat", engine)
+)
+print(
+    f"{vllm['hardware']}: {vllm['engine']} {vllm['peak']}/s, {ollama['engine']} {ollama['peak']}/s at their best",
+    end=", ",
+)
+print(f"{vllm['peak'] / ollama['peak']:.0f} times ({THROUGHPUT['sources']['redhat']['as_of']:%Y-%m})")
+
+# %% [markdown]
+# The factor comes from many callers: an engine that works on all of them at once reads the weights once for all. One caller alone meets the bound of the memory (end of section 5), whatever the engine.
+#
+# The price of a machine is not its rent alone. Who patches it, who is called at night when it stops, who loads the next model, and who notices that the answers got worse? With the API it is the provider, with an endpoint
+# Hugging Face for the machine and you for the model, on your own machine you for all. That is the factor in the row `operations`. **Which of the four would you have forgotten?**
+#
+# The **way out** is cheap if you keep one thing: router, Inference Endpoint and all engines above speak the protocol of OpenAI. So a client knows a base URL, a model's name and a secret, and nothing else of the other side.
+#
+# ## 10. Your own case
 #
 # `data/workloads/support_chat.toml` is this lesson's chat as a file. **Try it** in a terminal: copy the file, write your numbers into it, and run `make decide FILE=mine.toml`. You get one page, as Markdown and as HTML: the
 # decision, every reason, what would reverse it, the date of every price, and a visible notice if one is older than a year.
 #
 # What a page cannot know stays yours: whether the small model is good enough. Try that on twenty of your own questions before you compute anything.
 #
-# ## 10. Measured here
+# ## 11. Measured here
 #
 # So far a model with known delays. Now real ones, with the same `measure`: the API (the sandbox, which answers from a list, so this is the price of HTTP and streaming alone), through the address that any
 # OpenAI-compatible server has. The numbers are those of your machine, so they are shown and not stored. **Predict:** which of the three columns grows with the callers?

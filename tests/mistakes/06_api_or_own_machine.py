@@ -72,10 +72,6 @@ def api_cost_usd_per_month(workload, price):
 
 # %% 06-2 wrong: not-rounded-up
 # -math.ceil(busy + plan.idle_minutes)
-# +(busy + plan.idle_minutes)
-
-# %% 06-2 wrong: not-rounded-up
-# -math.ceil(busy + plan.idle_minutes)
 # +round(busy + plan.idle_minutes)
 
 # %% 06-2 wrong: more-than-a-day
@@ -149,10 +145,6 @@ def endpoint_cost_usd_per_month(plan, workload):
 # -volume * 1e6 /
 # +volume /
 
-# %% 06-3 wrong: wrong-utilisation
-# -(throughput * 3600 * HOURS_PER_MONTH)
-# +(throughput * HOURS_PER_MONTH)
-
 # %% 06-3 wrong: fixed-not-in-utilisation
 # -    utilisation = volume * 1e6 / (throughput * 3600 * HOURS_PER_MONTH)
 # +    utilisation = rate * 1e6 / (3600 * throughput * price)
@@ -210,10 +202,6 @@ def measure(generate, prompts, clock, callers=(1, 4, 16)):
 # %% 06-4 wrong: wrong-levels
 # -for count in callers]))
 # +for count in sorted(callers)]))
-
-# %% 06-4 wrong: wrong-levels
-# -for count in callers]))
-# +for count in (1, 4, 16)]))
 
 # %% 06-4 wrong: not-each-prompt-once
 # -            for prompt in waiting:  # shared by all callers, so each prompt is taken once
@@ -281,10 +269,6 @@ async def measure(generate, prompts, clock, callers=(1, 4, 16)):
 # %% 06-4 wrong: wrong-seconds-of-a-level
 # -len(prompts) - len(answers), clock() - began)
 # +len(prompts) - len(answers), sum(answer.total_seconds for answer in answers))
-
-# %% 06-4 wrong: wrong-seconds-of-a-level
-# -len(prompts) - len(answers), clock() - began)
-# +len(prompts) - len(answers), clock())
 
 # %% 06-4 wrong: one-failure-ends-all
 # -                with suppress(Exception):  # a piece that never came: no times[0]
@@ -361,10 +345,6 @@ async def measure(generate, prompts, clock, callers=(1, 4, 16)):
 # %% 06-5 wrong: wrong-weights
 # -params * BYTES[precision]
 # +params * 2
-
-# %% 06-5 wrong: wrong-weights
-# -params * BYTES[precision]
-# +params * 8 * BYTES[precision]
 
 # %% 06-5 wrong: keys-without-values
 # -cache = 2 * shape.layers
@@ -459,10 +439,6 @@ def fits(gpu_gb, *what):
 # %% 06-6 wrong: ties-not-said
 # -usd * (1 + TIE)
 # +usd
-
-# %% 06-6 wrong: ties-not-said
-# -usd * (1 + TIE)
-# +usd + 10.05
 
 # %% 06-6 wrong: a-reason-is-missing
 # -tuple(reason(offer) for offer in offers),
