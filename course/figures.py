@@ -27,7 +27,7 @@ class Picture:
         """Display it, and the sentence below."""
         from IPython.display import display
 
-        display(self)  # type: ignore[no-untyped-call]
+        display(self)
         print(self.says)
 
     def __repr__(self) -> str:

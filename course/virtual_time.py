@@ -13,15 +13,12 @@ T = TypeVar("T")
 
 
 class _Hasty(selectors.DefaultSelector):
-    """Where the loop would wait for `timeout` seconds, its clock is moved instead.
+    """Where the loop would wait for `timeout` seconds, its clock is moved instead."""
 
-    patience: real seconds that bytes on a socket get to arrive first; 0 where no socket is used.
-    """
-
-    def __init__(self, patience: float) -> None:
+    def __init__(self, patience: float, began: float) -> None:
         super().__init__()
         self.patience = patience
-        self.now = 0.0
+        self.now = began
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(timeout if timeout is None else min(timeout, self.patience))
@@ -31,10 +28,14 @@ class _Hasty(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Starts at 0 s. Left out: threads are not waited for on its clock, as they live in real time."""
+    """Its clock begins at `began` seconds.
 
-    def __init__(self, patience: float = 0.0) -> None:
-        self._hasty = _Hasty(patience)
+    patience: real seconds that bytes on a socket get to arrive first; 0 where no socket is used. Left out: threads are
+    not waited for on its clock, as they live in real time.
+    """
+
+    def __init__(self, patience: float = 0.0, began: float = 0.0) -> None:
+        self._hasty = _Hasty(patience, began)
         super().__init__(self._hasty)
 
     def time(self) -> float:

@@ -1,16 +1,19 @@
 """Every check of an exercise runs twice here: against solutions/, where all must be right, and against notebooks/."""
 
+import gc
 import os
 import sys
 from collections import Counter
+from functools import cache
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from course.checks import Unfinished, exercise_id
-from course.exercises import ROOT, find_exercise
+from course.checks import Unfinished, Verdict, exercise_id
+from course.exercises import ROOT, Exercise, find_exercise
 from course.learner import from_notebooks
 
 pytest_plugins = ["course.pytest_plugin"]
@@ -18,6 +21,8 @@ pytest_plugins = ["course.pytest_plugin"]
 # jsonschema, which nbformat loads, builds a grammar of web addresses if this package is there: 2 s in each process, and
 # no notebook holds what it would check.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
+_LONG = ("passes_nbval", "test_browser.py", "gets_its_verdict", "the_stored_matrix", "test_lab.py")
 
 # Programs that tests start are no sockets of this process, so pytest-socket does not see them: they get a proxy that
 # is not there, and no token of whoever runs the tests.
@@ -34,37 +39,65 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ[name]
 
 
+def pytest_collection_finish() -> None:
+    # What is loaded by now stays to the end. Frozen, the garbage collector does not walk through it a thousand times.
+    gc.freeze()
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if exercise_id(metafunc.function.__name__) and "lesson" in metafunc.fixturenames:
         metafunc.parametrize("lesson", ["solutions", "notebooks"], indirect=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The long ones first in the share of each worker: begun last, one of them would keep the others waiting."""
+    workers: int = getattr(config, "workerinput", {}).get("workercount", 1)
+    long = [item for item in items if any(name in item.nodeid for name in _LONG)]
+    chosen = set(long)
+    short = iter([item for item in items if item not in chosen])
+    dealt: list[pytest.Item] = []
+    for worker in range(workers):  # pytest-xdist gives each as many, in this order
+        share = (len(items) - len(dealt)) // (workers - worker)
+        mine = long[worker::workers]
+        dealt += [*mine, *islice(short, max(0, share - len(mine)))]
+    items[:] = [*dealt, *short]
 
 
 @pytest.fixture
 def lesson(request: pytest.FixtureRequest) -> SimpleNamespace:
     """The names that a build defines; an exercise that nobody has begun is a visible skip."""
     exercise = find_exercise(exercise_id(request.node.name) or "")
-    try:
-        return SimpleNamespace(**from_notebooks(ROOT / request.param)(exercise))
-    except Unfinished as unfinished:
-        if unfinished.verdict.state == "todo" and request.param == "notebooks":
+    found = _names(request.param, exercise)
+    if isinstance(found, Verdict):
+        if found.state == "todo" and request.param == "notebooks":
             pytest.skip(f"todo: {exercise.id} in notebooks/{exercise.lesson}.ipynb")
-        pytest.fail(f"{exercise.id} in {request.param}/: {unfinished.verdict.message}", pytrace=False)
+        pytest.fail(f"{exercise.id} in {request.param}/: {found.message}", pytrace=False)
+    return SimpleNamespace(**found)
+
+
+@cache
+def _names(folder: str, exercise: Exercise) -> dict[str, Any] | Verdict:
+    """Read once for all tests of an exercise, as in a check."""
+    try:
+        return from_notebooks(ROOT / folder)(exercise)
+    except Unfinished as unfinished:
+        return unfinished.verdict
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    """Count a stub that is only met while the check runs (one method of a class, say) as todo, too."""
-    report = yield
-    found = exercise_id(item.name)
-    if (
-        found
-        and "notebooks" in item.name
-        and call.excinfo
-        and isinstance(call.excinfo.value, NotImplementedError)
-        and f"Exercise {found}" in str(call.excinfo.value)
-    ):
-        report.outcome, report.longrepr = "skipped", (str(item.path), 0, f"todo: {found}")
-    return report
+def pytest_runtest_call(item: pytest.Item) -> Any:
+    """Count a stub that is only met while the check runs (one method of a class, say) as todo, too.
+
+    Here, because pytest would write a report on the error first, which takes longer than all else.
+    """
+    try:
+        return (yield)
+    except NotImplementedError as error:
+        found = exercise_id(item.name)
+        if found and "notebooks" in item.name and f"Exercise {found}" in str(error):
+            pytest.skip(f"todo: {found}")
+        raise
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -12,7 +12,7 @@ from course.exercises import ROOT, Lesson, all_exercises, all_lessons
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "data/README.md")
 DATA = ROOT / "data"
 REPOSITORIES = DATA / "repositories"
-_VARIABLE = re.compile(r"\b(?:FULL|NO_COLOR|(?:HF|HUGGING_FACE|OPENAI|TRANSFORMERS)_[A-Z_]*[A-Z])\b")
+_VARIABLE = re.compile(r"\b(?:FULL|NO_COLOR|COURSE_CACHE|LIVE|(?:HF|HUGGING_FACE|OPENAI|TRANSFORMERS)_[A-Z_]*[A-Z])\b")
 
 
 def text(name: str) -> str:
@@ -70,7 +70,7 @@ def test_the_python_versions_are_those_that_set_up_accepts() -> None:
 
 
 def make_targets() -> list[str]:
-    return re.findall(r"^([a-z]+):.*## ", text("Makefile"), re.MULTILINE)
+    return re.findall(r"^([a-z-]+):.*## ", text("Makefile"), re.MULTILINE)
 
 
 def commands() -> list[str]:
@@ -92,7 +92,7 @@ def test_a_command_is_told_to_users(command: str) -> None:
 def test_no_make_target_or_command_is_told_that_does_not_exist() -> None:
     told = "\n".join(map(text, DOCUMENTS))
 
-    assert set(re.findall(r"`make ([a-z]+)", told)) - set(make_targets()) == set()
+    assert set(re.findall(r"`make ([a-z-]+)", told)) - set(make_targets()) == set()
     assert set(re.findall(r"python -m course ([a-z]+)", told)) - set(commands()) == set()
 
 

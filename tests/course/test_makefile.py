@@ -55,7 +55,18 @@ COMMANDS = [
     pytest.param(["sandbox", "PORT=8000"], "sandbox --port 8000", id="sandbox"),
     pytest.param(["decide", "FILE=mine.toml"], "decide mine.toml", id="decide"),
     pytest.param(["proxy", "PORT=8000"], "proxy --port 8000", id="proxy"),
-    *(pytest.param([name], name, id=name) for name in ("lab", "test", "watch", "doctor", "build", "lint", "bench")),
+    pytest.param(["proxy", "PAGE=react"], "proxy --port 0 --page react", id="proxy with the React page"),
+    pytest.param(["proxy", "WORKERS=2"], "proxy --port 0 --workers 2", id="proxy with workers"),
+    pytest.param(["proxy", "ENGINE=local"], "proxy --port 0 --engine local", id="proxy with the model"),
+    pytest.param(
+        ["sandbox", "ENGINE=local", "MODEL=smollm2"],
+        "sandbox --port 0 --engine local --model smollm2",
+        id="sandbox with the model that is named",
+    ),
+    *(
+        pytest.param([name], name, id=name)
+        for name in ("lab", "model", "test", "watch", "doctor", "build", "lint", "bench")
+    ),
 ]
 
 
@@ -106,7 +117,12 @@ def test_clean_removes_what_we_built_and_nothing_else(tree: Path) -> None:
         tree / "solutions" / "01_account_setup.ipynb",
         tree / ".env",
     ]
-    built = [tree / ".build" / "x", tree / ".mypy_cache" / "x", tree / "course" / "__pycache__" / "x.pyc"]
+    built = [
+        tree / ".build" / "x",
+        tree / ".mypy_cache" / "x",
+        tree / "course" / "web" / "react" / "node_modules" / "x",
+        tree / "course" / "__pycache__" / "x.pyc",
+    ]
     for path in [*kept, *built]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("touched by a learner")
