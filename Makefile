@@ -7,7 +7,7 @@ COURSE = .venv/bin/python -m course
 READY = .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test check watch hint solution reset model sandbox proxy protect doctor build lint format bench bench-proxy faults lock clean
+.PHONY: help lab test check watch hint solution reset model sandbox proxy decide protect doctor build lint format bench bench-proxy faults lock clean
 MAKEFLAGS += --no-print-directory
 # Some machines set this; every start would then compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -44,6 +44,9 @@ sandbox: $(READY)  ## Serve Hugging Face in a box, until Ctrl-C (PORT=8000, ENGI
 
 proxy: $(READY)  ## Serve the proxy of lesson 05 and its page, yours where right (PORT=8000 WORKERS=2)
 	@$(COURSE) proxy --port $(PORT) $(if $(PAGE),--page $(PAGE)) $(if $(WORKERS),--workers $(WORKERS)) $(engine)
+
+decide: $(READY)  ## API, endpoint or own machine? One page for FILE=data/workloads/support_chat.toml
+	@$(COURSE) decide $(or $(FILE),$(error Say which one, for example: make $@ FILE=data/workloads/support_chat.toml))
 
 protect: $(READY)  ## Let git refuse commits that hold a token; UNDO=1 ends that
 	@$(COURSE) protect $(if $(UNDO),--undo)

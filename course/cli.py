@@ -171,6 +171,20 @@ def proxy(
 
 
 @app.command()
+def decide(
+    file: Annotated[Path, typer.Argument(help="A workload file; data/workloads/ has some to copy.")],
+    out: Annotated[Path, typer.Option(help="The folder for the report.", file_okay=False, exists=True)] = Path(),
+) -> None:
+    """API, endpoint or own machine? Read a workload, write one page as Markdown and HTML."""
+    from datetime import date
+
+    from course.decide import decide as decided
+
+    for path in decided(file, date.today(), out):
+        print(f"wrote {path}")
+
+
+@app.command()
 def protect(undo: Annotated[bool, typer.Option("--undo", help="Remove the hook.")] = False) -> None:
     """Let git refuse commits that hold a token (a pre-commit hook in this clone)."""
     from course import protect as hook

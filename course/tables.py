@@ -1,6 +1,9 @@
 """The dated tables of data/, as a lesson reads them."""
 
 import tomllib
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from course.errors import CourseError
@@ -17,4 +20,9 @@ def table(name: str) -> dict[str, Any]:
     if not path.is_file():
         known = ", ".join(sorted(found.stem for found in path.parent.glob("*.toml")))
         raise UnknownTable(f"There is no table {name!r}. There are: {known}.")
+    return deepcopy(_parsed(path, path.stat().st_mtime_ns))
+
+
+@cache  # a lesson is read anew at every check, and parsing its tables would be a quarter of that
+def _parsed(path: Path, changed: int) -> dict[str, Any]:
     return tomllib.loads(path.read_text(encoding="utf-8"))

@@ -53,6 +53,7 @@ COMMANDS = [
     pytest.param(["reset", "NB=01"], "reset --nb 01", id="reset one notebook"),
     pytest.param(["reset", "UNDO=1"], "reset --undo", id="take a reset back"),
     pytest.param(["sandbox", "PORT=8000"], "sandbox --port 8000", id="sandbox"),
+    pytest.param(["decide", "FILE=mine.toml"], "decide mine.toml", id="decide"),
     pytest.param(["proxy", "PORT=8000"], "proxy --port 8000", id="proxy"),
     pytest.param(["proxy", "PAGE=react"], "proxy --port 0 --page react", id="proxy with the React page"),
     pytest.param(["proxy", "WORKERS=2"], "proxy --port 0 --workers 2", id="proxy with workers"),
@@ -83,6 +84,13 @@ def test_a_target_that_needs_an_exercise_says_so(tree: Path, target: str) -> Non
 
     assert ran.returncode != 0
     assert f"for example: make {target} EX=01-2" in ran.stderr
+
+
+def test_decide_needs_a_file(tree: Path) -> None:
+    ran = make(tree, "decide")
+
+    assert ran.returncode != 0
+    assert "for example: make decide FILE=data/workloads/support_chat.toml" in ran.stderr
 
 
 def test_a_failing_command_fails_make_with_one_line_of_its_own(tree: Path) -> None:
