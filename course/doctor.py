@@ -12,12 +12,15 @@ import platform
 import shutil
 import socket
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
 from course import environment
+from course.dates import dated_facts, is_old
 from course.masking import mask
 from course.setup_problems import SUPPORTED, disk_problem, python_problem, venv_problem
 
@@ -58,6 +61,7 @@ class Machine:
     version: tuple[int, ...]
     executable: str
     system: str
+    today: date
     free_bytes: Callable[[Path], int]
     can_write: Callable[[Path], bool]
     can_bind: Callable[[int], bool]
@@ -73,6 +77,7 @@ class Machine:
             version=sys.version_info[:3],
             executable=sys.executable,
             system=f"{platform.system()} {platform.release()} {platform.machine()}",
+            today=date.today(),
             free_bytes=lambda path: shutil.disk_usage(str(path)).free,
             can_write=lambda path: os.access(str(path), os.W_OK),
             can_bind=can_bind,
@@ -91,7 +96,19 @@ def doctor(root: Path) -> int:
 def examine(root: Path, machine: Machine | None = None) -> list[Finding]:
     """Everything there is to say about this machine, in the order of the report."""
     machine = machine or Machine.here(root)
-    looks = (_python, _active_environment, _kernel, _torch, _disk, _access, _ports, _proxy, _variables, _browser)
+    looks = (
+        _python,
+        _active_environment,
+        _kernel,
+        _torch,
+        _disk,
+        _access,
+        _ports,
+        _proxy,
+        _variables,
+        _browser,
+        _facts,
+    )
     return [finding for look in looks for finding in look(machine)]
 
 
@@ -279,6 +296,24 @@ def _browser(machine: Machine) -> Iterator[Finding]:
     elif machine.system.startswith("Windows"):
         step = r".venv\Scripts\python -m playwright install chromium"
     yield Finding("ok", "Chromium", f"not found; only the browser tests need it, they are skipped. To have it: {step}")
+
+
+def _facts(machine: Machine) -> Iterator[Finding]:
+    if machine.version < (3, 11):
+        return  # cannot read TOML; what to do about that Python is said above
+    facts = dated_facts(machine.root / "data")
+    if not facts:
+        return
+    old = Counter(fact.file for fact in facts if is_old(fact.day, machine.today))
+    if not old:
+        yield Finding("ok", "Facts", f"{len(facts)} dates in data/, none older than a year")
+        return
+    oldest = min(fact.day for fact in facts)
+    seen = (
+        f"older than a year: {', '.join(f'{file} ({count})' for file, count in old.items())}; the oldest is of {oldest}"
+    )
+    step = "look them up again before you rely on them: each row names its source"
+    yield Finding("warning", "Facts", seen, step)
 
 
 def find_browser(machine: Machine) -> str | None:

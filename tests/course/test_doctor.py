@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ def machine(tmp_path: Path) -> Machine:
         version=(3, 12, 4),
         executable=str(tmp_path / "home" / "bin" / "python3"),
         system="Linux 6.1 x86_64",
+        today=date(2026, 11, 24),
         free_bytes=lambda _: 50 * 10**9,
         can_write=lambda _: True,
         can_bind=lambda _: True,
