@@ -232,6 +232,21 @@ def write_fault_matrix() -> None:
     raise typer.Exit(write_matrix(ROOT))
 
 
+@app.command("live-check")
+def compare_with_hugging_face() -> None:
+    """Compare the sandbox with Hugging Face itself, with your HF_TOKEN; CHAT=1 adds a call of one text token."""
+    from datetime import UTC, datetime
+
+    from dotenv import dotenv_values
+
+    from course.live_check import FOLDER, live_check
+
+    token = os.environ.get("HF_TOKEN") or dotenv_values(ROOT / ".env", interpolate=False).get("HF_TOKEN")
+    report, path = live_check(token, datetime.now(UTC), ROOT / FOLDER, chat=os.environ.get("CHAT") == "1")
+    print(f"{len(report.contradictions)} contradictions; the report is {path.relative_to(ROOT)}")
+    raise typer.Exit(int(bool(report.contradictions)))
+
+
 @app.command()
 def test() -> None:
     """Run every test: the course, the solutions, your notebooks, lint and types."""

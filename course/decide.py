@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from course.dates import is_old
 from course.definitions import execute, lesson_definitions, new_namespace
 from course.errors import CourseError
 from course.exercises import find_lesson
@@ -20,7 +21,6 @@ from course.files import write_whole
 from course.tables import table
 from course.workload_file import Case, read_case
 
-OLD_DAYS = 365
 _MARK = re.compile(r"\A<!-- make decide wrote this: (\w{16}) -->\n")
 _STYLE = (
     "body{font:16px/1.5 sans-serif;max-width:56em;margin:2em auto;padding:0 1em;color:#111;background:#fff}"
@@ -173,7 +173,7 @@ def _memory(case: Case, lesson: SimpleNamespace, users: int | None = None) -> fl
 def _head(case: Case, name: str, today: date, decision: Any, considered: Considered) -> Iterator[str]:
     yield f"# {case.title}: which way to serve it\n"
     yield f"From `{name}`, {today.isoformat()}.\n"
-    old = [source for source in considered.sources.values() if (today - source["as_of"]).days > OLD_DAYS]
+    old = [source for source in considered.sources.values() if is_old(source["as_of"], today)]
     if old:
         dates = ", ".join(f"{source['says']} ({source['as_of']})" for source in old)
         yield f"> **Notice: these numbers are older than a year: {dates}.** Look them up again before you decide.\n"
