@@ -129,6 +129,21 @@ print(about["auth"]["accessToken"])
 # %% [markdown]
 # No; the "safest"; none. (The fine-grained token was not given that right, so it does not even learn that the file exists.)
 #
+# Two more: a kind "Inference", and Write for discussions. The next token may do one thing, `discussion.write`. **Predict:** what does it get for a post, 201, 200 or 403, and for a chat call?
+
+# %%
+hub.token_store.issue("poster", "fineGrained", global_permissions=("discussion.write",))
+poster = bearer(hub.tokens["poster"])
+chat = f"{hub.router}/v1/chat/completions"
+question = {"messages": [{"role": "user", "content": "What is a token?"}], "max_tokens": 5}
+post = {"title": "Thanks", "description": "It works."}
+posted = requests.post(f"{hub.url}/api/models/sandbox/haiku/discussions", headers=poster, json=post, timeout=10)
+asked = requests.post(chat, headers=poster, json={"model": "openai/gpt-oss-20b", **question}, timeout=10)
+print(posted.status_code, asked.status_code, asked.json()["error"])
+
+# %% [markdown]
+# The post is made. The chat call lacks a *permission*, says the router, and not another kind of token.
+#
 # ## 4. Secrets
 #
 # **Predict.** Here most advice is right. One line is dangerous: which?
@@ -173,8 +188,6 @@ tell("04")
 # %%
 from urllib3.util.retry import Retry
 
-chat = f"{hub.router}/v1/chat/completions"
-question = {"messages": [{"role": "user", "content": "What is a token?"}], "max_tokens": 5}
 token = hub.tokens["fine_grained"]
 old = requests.post(f"{hub.router}/models/gpt2", headers=bearer(token), json={"inputs": "Hello"}, timeout=10)
 new = requests.post(chat, headers=bearer(token), json={"model": "gpt2", **question}, timeout=10)
@@ -188,6 +201,22 @@ print(waits)
 
 # %% [markdown]
 # The first retry does not wait at all, and then all clients wait the same.
+#
+# Now the client that "streams", and the one that returns the text of an error. **Predict:** does the server send events if nobody asks for them? And a token that was copied with a line break: is it in that text?
+
+# %%
+for more in ({}, {"stream": True}):
+    answer = requests.post(
+        chat, headers=bearer(token), json={"model": "openai/gpt-oss-20b", **question, **more}, timeout=10
+    )
+    print(answer.headers["content-type"].partition(";")[0])
+try:
+    requests.get(f"{hub.url}/api/whoami-v2", headers=bearer(token + "\n"), timeout=10)
+except requests.RequestException as error:
+    print(token in str(error))
+
+# %% [markdown]
+# One piece, unless the request says `"stream": true`. And the whole token, in a text that such a client prints, logs and returns.
 #
 # ## 6. The server
 #
@@ -301,6 +330,8 @@ for printed in ("print(answer[\u2018text\u2019])", "token = os.environ['HF_TOKEN
         print(type(error).__name__)
 
 # %% [markdown]
+# The quotes of a typesetter, and a forgotten `import os`. Whoever had run either line once would know.
+#
 # ## 10. Search a guide
 #
 # Some claims give themselves away by a text: an address, an argument. Those rows have `signs`. But a table of corrections is a guide as well, and ages: so whoever uses it should hear when a
