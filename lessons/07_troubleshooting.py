@@ -101,18 +101,22 @@ def conclude(cause: str, seen: str) -> Diagnosis:
 
 
 def said(body: bytes) -> tuple[str, str]:
-    """The words of the server in a body of any shape, and its code, such as "model_not_supported"; "" for what is missing."""
+    """The words of the server in a body of any shape, on one line, and its code, such as "model_not_supported"; "" for what is missing."""
     text = body.decode("utf-8", "replace")
+    words: Any
+    code: Any = None
     try:
-        answer: Any = json.loads(text)
+        answer = json.loads(text)
     except ValueError:  # a page, or nothing: its words without the tags
-        return " ".join(re.sub(r"<[^>]*>", " ", text).split()), ""
-    fields = answer if isinstance(answer, dict) else {}
-    error = fields.get("error") or fields.get("message") or fields.get("detail") or ""
-    if isinstance(error, dict):
-        return str(error.get("message") or ""), str(error.get("code") or error.get("type") or "")
-    words = "; ".join(map(str, error)) if isinstance(error, list) else str(error)
-    return words, str(fields.get("error_type") or "")
+        words = re.sub(r"<[^>]*>", " ", text)
+    else:
+        fields = answer if isinstance(answer, dict) else {}
+        words, code = fields.get("error") or fields.get("message") or fields.get("detail"), fields.get("error_type")
+        if isinstance(words, dict):
+            words, code = words.get("message"), words.get("code") or words.get("type")
+        elif isinstance(words, list):
+            words = "; ".join(map(str, words))
+    return " ".join(str(words or "").split()), str(code or "")
 
 
 for body in (

@@ -1,6 +1,7 @@
 """What each door of the escape room asks of its program: by what it does, never by how it is written."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.testclient import TestClient
@@ -98,7 +99,10 @@ def house_next_door(trial: Trial) -> None:
 
     trial.hub.fail_next(faults.Redirect("port"), times=9, on="hub", when=at_the_desk)
     run = trial.must_finish("the user's name", token)
-    _require(run.result == trial.names["owner"], run.told(), "the user's name")
+    told = any(exchange.status == 200 and exchange.client == "card" for exchange in run.requests)
+    _require(
+        told and run.result == trial.names["owner"], run.told(), "the user's name, as the Hub tells it for the token"
+    )
     trial.hub.faults.clear()
     trial.hub.fail_next(faults.Redirect("host"), times=9, on="hub", when=at_the_desk)
     run = trial.go(token)
@@ -140,10 +144,11 @@ def two_letters(trial: Trial) -> None:
 def half_a_story(trial: Trial) -> None:
     token = _caller(trial, "teller")
     trial.hub.fail_next(faults.CutClose(after=5), on="router")
-    run = trial.must_finish("the whole answer", token)
-    _require(
-        _answers(run, trial), f"the first stream broke off, and {run.told()}", "the whole answer, from a second stream"
-    )
+    whole = "the router's whole answer to QUESTION"
+    run = trial.must_finish(whole, token)
+    _require(_answers(run, trial), run.told(), whole)
+    streams = [e.answer_headers.get("content-type", "").startswith("text/event-stream") for e in run.requests]
+    _require(all(streams), "the answer came in one piece: nothing was streamed", "the answer, read as a stream")
     trial.hub.fail_next(faults.CutClose(after=5), times=20, on="router")
     run = trial.go(token)
     _require(run.error is not None, f"every stream broke off, and {run.told()}", "an error: a part is no answer")
@@ -169,31 +174,56 @@ def silent_clerk(trial: Trial) -> None:
 
 
 def ticket_window(trial: Trial) -> None:
-    page, host = trial.names["page"], trial.names["page_host"]
+    page, host, question = (trial.names[name] for name in ("page", "page_host", "question"))
     token = _caller(trial, "window")
     app = trial.must_finish("an app", token).result
-    allowed, error, _ = trial.call(
-        lambda: [_may_read(app, origin) for origin in (page, f"https://evil-{host}", f"https://{host}.evil.test")]
-    )
-    if error is not None or allowed is None:
+    ours, error, _ = trial.call(lambda: _read(app, page, question))
+    if error is not None or ours is None:
         raise Closed(f"the app stopped with {type(error).__name__}", "an app that answers a browser")
-    _require(allowed[0], f"the browser kept the answer from {page}", f"a preflight and an answer that name {page}")
+    _require(ours.allowed, f"the browser of {page} kept the answer: {ours.told}", f"two answers that name {page}")
     _require(
-        not any(allowed[1:]),
+        any(exchange.path == CHAT and exchange.status == 200 for exchange in trial.hub.requests)
+        and _script(question) in ours.text,
+        "the page got an answer that is not the router's",
+        "what the router answers to the question",
+    )
+    others, _, _ = trial.call(
+        lambda: [_read(app, page, question) for page in (f"https://evil-{host}", f"https://{host}.evil.test")]
+    )
+    _require(
+        not any(other.allowed for other in others or ()),
         "a page of somebody else could read the answer too",
         f"{page} alone: your token pays for whoever is let in",
     )
 
 
-def _may_read(app: object, origin: str) -> bool:
-    """Whether a browser lets a page of `origin` send its question, and read what comes back."""
+@dataclass(frozen=True)
+class _Visit:
+    """What a browser makes of an app. allowed: whether the page gets the answer. told: both answers, in a line."""
+
+    allowed: bool
+    text: str
+    told: str
+
+
+def _read(app: object, origin: str, question: str) -> _Visit:
+    """A page of `origin` asks: first the browser's preflight, then the question."""
     asks = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
-    question = {"model": "openai/gpt-oss-20b", "messages": [{"role": "user", "content": "Hello?"}]}
+    body = {"model": "openai/gpt-oss-20b", "messages": [{"role": "user", "content": question}]}
     visitor = TestClient(app, raise_server_exceptions=False)  # type: ignore[arg-type]
-    preflight = visitor.options("/api/chat", headers=asks)
-    answer = visitor.post("/api/chat", headers={"Origin": origin}, json=question)
-    named = [each.headers.get("access-control-allow-origin") in (origin, "*") for each in (preflight, answer)]
-    return preflight.status_code == answer.status_code == 200 and all(named)
+    answers = (
+        visitor.options("/api/chat", headers=asks),
+        visitor.post("/api/chat", headers={"Origin": origin}, json=body),
+    )
+    names = [each.headers.get("access-control-allow-origin", "nobody") for each in answers]
+    return _Visit(
+        all(each.status_code == 200 for each in answers) and all(name in (origin, "*") for name in names),
+        answers[1].text,
+        ", ".join(
+            f"{each.request.method} with Origin: {origin} -> {each.status_code}, allows {name}"
+            for each, name in zip(answers, names, strict=True)
+        ),
+    )
 
 
 def _caller(trial: Trial, name: str) -> str:
@@ -214,8 +244,12 @@ def _clients(run: Run) -> list[str]:
 def _answers(run: Run, trial: Trial) -> bool:
     """Whether the result is what the router says to QUESTION, and was asked of it now."""
     asked = any(exchange.path == CHAT and exchange.status == 200 for exchange in run.requests)
-    messages = [{"role": "user", "content": trial.names["question"]}]
-    return asked and run.result == "".join(Script().answer(messages, max_tokens=None, stops=[]))
+    return asked and run.result == _script(trial.names["question"])
+
+
+def _script(question: str) -> str:
+    """What the router answers."""
+    return "".join(Script().answer([{"role": "user", "content": question}], max_tokens=None, stops=[]))
 
 
 JUDGES: dict[str, Judge] = {

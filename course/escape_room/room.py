@@ -96,7 +96,7 @@ class Room:
         if came.objection is None:
             self._note(door, "open")
             head = f"✓ Door {number}, {door.title}, is open. Its word: {door.word}"
-            return Card(head, f"The cause: {door.cause}.\n{self._score(door)} points.", "#1a7f37")
+            return Card(head, f"The cause: {door.cause}.\n{_points(self._score(door))}.", "#1a7f37")
         return Card(f"✗ Door {number}, {door.title}, stays shut", came.objection, "#b42318", code=_shown(came.traffic))
 
     @_as_card
@@ -108,7 +108,7 @@ class Room:
             self._note(door, "hint")
             given += 1
         hints = "\n\n".join(door.hints[:given])
-        return Card(f"Door {number}, hints: {given} of {len(door.hints)}; now {self._score(door)} points", hints)
+        return Card(f"Door {number}, hints: {given} of {len(door.hints)}; now {_points(self._score(door))}", hints)
 
     @_as_card
     def mended(self, number: int) -> Card:
@@ -142,7 +142,7 @@ class Room:
         points = sum(self._score(door) for door in self.layout.doors if self._count(door)["open"])
         opened = [door for door in self.layout.doors if self._count(door)["open"]]
         sentence = " ".join(door.word if door in opened else "..." for door in self.layout.doors)
-        head = f"Room {self.layout.mark}: {len(opened)} of {len(self.layout.doors)} doors open, {points} points"
+        head = f"Room {self.layout.mark}: {len(opened)} of {len(self.layout.doors)} doors open, {_points(points)}"
         return Card(head, f"\n{sentence}", code="\n".join(lines) + "\n")
 
     def _line(self, door: Door) -> str:
@@ -190,6 +190,10 @@ def _shown(traffic: list[Exchange]) -> str:
     lines = story(traffic).splitlines() or ["no request arrived"]
     more = [f"... and {len(lines) - _MOST_SHOWN} lines more"] if len(lines) > _MOST_SHOWN else []
     return "\n".join(lines[:_MOST_SHOWN] + more) + "\n"
+
+
+def _points(number: int) -> str:
+    return f"{number} point{'' if number == 1 else 's'}"
 
 
 def _numbered(path: Path) -> Iterator[Path]:

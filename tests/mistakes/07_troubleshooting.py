@@ -57,6 +57,34 @@
 # -    if status == 200 and headers.get("Content-Type", "").startswith("text/html"):
 # +    if status == 200 and headers.get("Content-Type") == "text/html":
 
+# %% 07-1 wrong: line-too-wide-or-too-narrow
+# -cause = "gate-closed" if error_code == "GatedRepo" else "disabled" if "disabled" in words else policy
+# +cause = "disabled" if "disabled" in words else "gate-closed" if error_code == "GatedRepo" else policy
+
+# %% 07-1 wrong: line-too-wide-or-too-narrow
+# -host.endswith(".endpoints.huggingface.cloud")
+# +".endpoints.huggingface.cloud" in url
+
+# %% 07-1 wrong: line-too-wide-or-too-narrow
+# -300 <= status < 400
+# +status in (301, 302, 307, 308)
+
+# %% 07-1 wrong: line-too-wide-or-too-narrow
+# -status >= 500 and status != 504
+# +status in (500, 502, 503)
+
+# %% 07-1 wrong: line-too-wide-or-too-narrow
+# -re.search(r"\br=0\b", headers.get("RateLimit", ""))
+# +"=0" in headers.get("RateLimit", "")
+
+# %% 07-1 wrong: line-too-wide-or-too-narrow
+# -if code == "model_not_supported"
+# +if "not supported" in words
+
+# %% 07-1 wrong: more-than-one-line
+# -{host}{address.path}: {words}")[:200]
+# +{host}{address.path}:\n{words}")[:200]
+
 # %% 07-1 wrong: own-advice
 # -    return conclude(cause, seen)
 # +    return Diagnosis(cause, "service", "again", "try again", seen)
@@ -97,7 +125,7 @@ def diagnose(status, headers, body, url):
     rules = [
         (status == 200 and "text/html" in headers.get("Content-Type", ""), "not-the-server"),
         (status // 100 == 3, "moved"),
-        (status == 400 and code == "model_not_supported", "model-not-served"),
+        (status in (400, 422) and code == "model_not_supported", "model-not-served"),
         (status in (400, 422), "bad-request"),
         (status == 401 and "Invalid credentials" in words, "token-refused"),
         (status == 401, "no-token"),
@@ -158,6 +186,44 @@ def diagnose(status, headers, body, url):
 # +            else:
 # +                full = window.remaining <= self.reserve or answer.status_code == 429
 # +                self._free_at = self.clock.time() + window.reset_seconds if full else 0.0
+
+# %% 07-2 wrong: waits-from-the-start
+# -                self.clock.sleep(wait)
+# +                self.clock.sleep(self._told)
+# -            if window is not None:
+# +            if window is not None:
+# +                self._told = window.reset_seconds
+
+# %% 07-2 wrong: no-timeout
+# -self.session.get(url, timeout=10)
+# +self.session.get(url)
+
+# %% 07-2 wrong: mixes-up-addresses
+# -self._kept.get(url, (0.0, None))
+# +self._kept.get(urlsplit(url).path, (0.0, None))
+# -            self._kept[url] =
+# +            self._kept[urlsplit(url).path] =
+
+# %% 07-2 wrong: keeps-for-ever
+# -            return kept
+# +            self._kept[url] = (self.clock.time() + self.fresh_seconds, kept)
+# +            return kept
+
+# %% 07-2 wrong: keeps-failures
+# -        if answer.status_code == 200:
+# +        if answer.ok:
+
+# %% 07-2 wrong: gives-up-at-once
+# -if answer.status_code != 429 or window is None:
+# +if answer.status_code != 429 or window is None or window.remaining > 0:
+
+# %% 07-2 wrong: misreads-the-window
+# -cls(limit[1],
+# +cls("api",
+
+# %% 07-2 right: a second more, to be on the safe side
+# -self.clock.time() + window.reset_seconds if
+# +self.clock.time() + window.reset_seconds + 1 if
 
 # %% 07-2 wrong: counts-for-itself
 # -        self._free_at = 0.0  # no request before
@@ -235,7 +301,7 @@ class Pacer:
             self.window.remaining = 0
             answer = self.ask(url)
             tries += 1
-        if answer.ok:
+        if answer.status_code == 200:
             self.cache[url] = (self.clock.time(), answer)
         return answer
 
@@ -270,6 +336,42 @@ class Pacer:
 # +                failures[prompt] = type(error).__name__
 # +                done.clear()
 # +                return
+
+# %% 07-3 wrong: failure-stops-the-others
+# -            except Exception as error:
+# +            except (OSError, ValueError) as error:
+
+# %% 07-3 wrong: miscounts
+# -failures, len(asked))
+# +failures, len(asked) - len(failures))
+
+# %% 07-3 wrong: miscounts
+# -            try:
+# -                answer = client(prompt)
+# -            except
+# +            try:
+# +                try:
+# +                    answer = client(prompt)
+# +                except Exception:
+# +                    answer = client(prompt)
+# +            except
+
+# %% 07-3 wrong: alters-prompts
+# -if prompt not in done]
+# +if prompt.lower() not in {known.lower() for known in done}]
+
+# %% 07-3 wrong: alters-prompts
+# -    done: dict[str, str] = {}
+# +    done: dict[str, str] = {}
+# +    prompts = [prompt.strip() for prompt in prompts]
+
+# %% 07-3 wrong: forgets-answers
+# -if prompt not in done]
+# +if not done.get(prompt)]
+
+# %% 07-3 wrong: forgets-answers
+# -            whole += line
+# +            whole += line if row["prompt"] in prompts else b""
 
 # %% 07-3 wrong: shows-the-token
 # -type(error).__name__
@@ -469,6 +571,30 @@ def migrate_use_auth_token(source):
     return "\n".join(ast.unparse(node).replace("'", '"') for node in tree.body)
 
 
+# %% 07-4 wrong: loses-the-layout
+# -cst.parse_module(source)
+# +cst.parse_module("\n".join(source.splitlines()) + "\n" * source.endswith("\n"))
+
+# %% 07-4 wrong: loses-the-layout
+# -visit(Migration()).code
+# +visit(Migration()).code.expandtabs(4)
+
+# %% 07-4 wrong: goes-by-the-name
+# -function.value in known
+# +function.value in known | {"pipeline"}
+
+# %% 07-4 wrong: changes-other-peoples-calls
+# -function.attr.value in HUB_METHODS:
+# +function.attr.value in HUB_METHODS | known:
+
+# %% 07-4 wrong: changes-other-peoples-calls
+# -function.value in known
+# +function.value in known | HUB_METHODS
+
+# %% 07-4 wrong: no-syntax-error
+# -    known = imported_names(source)
+# +    known = imported_names(source) if "import" in source else set()
+
 # %% 07-4 wrong: changes-texts
 # -visit(Migration()).code
 # +visit(Migration()).code.replace('"use_auth_token"', '"token"')
@@ -579,6 +705,14 @@ def version_conflicts(installed):
 # -            continue
 # +        except KeyError:
 # +            continue
+
+# %% 07-5 wrong: chokes-on-a-version
+# -            continue
+# +            break
+
+# %% 07-5 wrong: takes-a-pre-release-for-the-release
+# -Version(text)
+# +Version(Version(text).base_version)
 
 # %% 07-5 wrong: wrong-order
 # -    return sorted(found, key=lambda conflict: conflict.step)
