@@ -393,11 +393,11 @@ figures.sensitivity(
 # %% [markdown]
 # Mind what the columns on the right are: prices of the largest models, and those do not run on one A100. For the model that was measured, the two left columns count.
 #
-# Now the whole way from small to large. A second machine is rented when the first is full. **Predict:** how many times do the lines cross?
+# Now the whole way from small to large. A second machine is rented when the first is full: hence the steps. Two machines against three prices make six pairs of lines. **Predict:** how many pairs ever cross?
 
 # %%
 with needs("06-3"):
-    volumes = [10 ** (step / 4) for step in range(4, 19)]  # million text tokens per month
+    volumes = [10 ** (step / 32) for step in range(32, 145)]  # million text tokens per month
     curves = {f"API at {usd:.2f} USD": [(v, v * usd) for v in volumes] for usd in (0.05, 0.20, 0.60)}
     crossings = []
     for name in ("L4", "A100 80 GB"):
@@ -412,7 +412,7 @@ with needs("06-3"):
             if found.verdict != "never":
                 crossings.append((found.million_tokens_per_month, month))
     says = (
-        f"{len(crossings)} crossings (rings), all of the A100, at "
+        f"{len(crossings)} of 6 pairs cross, both with the A100, first at the rings: "
         + " and ".join(f"{v:,.0f} M" for v, _ in crossings)
         + "."
     )
@@ -421,7 +421,8 @@ with needs("06-3"):
     ).show()
 
 # %% [markdown]
-# The small card never gets below even the middle line: when it is full, the next one is due. Who rents by the hour competes with somebody who fills the same card day and night.
+# Look right of the rings. Against 0.60 the A100 stays below. Against 0.20 its lead ends where the first machine is full: two of them are dearer than the API again, until the second one is nearly full as well. And
+# the small card never gets below the dearest line: when it is full, the next one is due. Who rents by the hour competes with somebody who fills the same card day and night.
 #
 # ## 5. How fast is it, really?
 #
