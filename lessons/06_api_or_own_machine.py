@@ -264,7 +264,8 @@ with needs("06-2"):
 # ## 4. When does a machine break even?
 #
 # The API costs per text token, the machine per hour. So there is a volume where both cost the same, if the machine can do that volume at all. Its bound is the **throughput**: text tokens per second.
-# That number means something only together with model, precision, engine, what is counted, and how many ask at once. **Predict:** by what factor do the two numbers of one machine differ?
+# That number means something only together with model, precision, engine, what is counted, and how many ask at once. The table has two for each machine: its peak, with as many callers as it takes, and what is
+# left with 8 users for half an hour. **Predict:** by what factor do the two differ?
 
 # %%
 for row in THROUGHPUT["anchor"]:
@@ -687,7 +688,7 @@ def fits(gpu_gb: float, params: float, precision: str, context: int, users: int,
 check("06-5")
 
 # %% [markdown]
-# Four models, 8,192 text tokens of context. **Predict:** of the two with 7 billion parameters, one needs four times the cache of the other. Which, and why?
+# Five models, 8,192 text tokens of context. **Predict:** of the two with 7 billion parameters, one needs four times the cache of the other. Which, and why?
 
 # %%
 with needs("06-5"):
@@ -752,7 +753,8 @@ with needs("06-2"), needs("06-5"):
 # | own machine | our machines | nobody else, and you patch it |
 # | on the device | the device | the text never leaves it |
 #
-# An **offer** is one way with its price. The next cell makes four of them, for the same model. (On the user's own device another one has to run, a smaller and worse one: `device_offer`.) **Predict:** by what
+# An **offer** is one way with its price. The next cell makes four of them, for the same model of 8 billion parameters: the first API price of section 2, without the credit; an L4 at its steady speed, always
+# awake or sleeping at night; and an H100 of your own, at four times its raw price for people and failures. (On the user's own device another one has to run, a smaller and worse one: `device_offer`.) **Predict:** by what
 # factor do the cheapest and the dearest differ, for the shop?
 
 # %%
@@ -907,9 +909,9 @@ check("06-6")
 # %%
 with needs("06-1"), needs("06-2"), needs("06-6"):
     decision = recommend(SUPPORT)
-    print(decision.option, "at", decision.usd_per_month, "USD; ties:", decision.ties)
+    print(f"{decision.option} at {decision.usd_per_month or 0:.2f} USD; ties: {', '.join(decision.ties) or 'none'}")
     print(*decision.reasons, sep="\n")
-    print(*(f"if {each.change}: {each.option}" for each in decision.reversals), sep="\n")
+    print(*(f"if {each.change}: {each.option or 'nothing is allowed'}" for each in decision.reversals), sep="\n")
 
 # %% [markdown]
 # Only a rule. That is the usual result for a small model, and a reason to ask early **who may read the text**.
@@ -922,9 +924,8 @@ OWN_WEIGHTS = Workload(40, 1200, 400, hours_per_day=9, days_per_month=21, busies
 with needs("06-1"), needs("06-2"), needs("06-6"):
     for workload, offers in ((NOTES, (*OFFERS, device_offer("device", 17, 1))), (OWN_WEIGHTS, OFFERS[1:])):
         decision = recommend(workload, offers)
-        print(
-            decision.option, decision.usd_per_month, *(f"| if {r.change}: {r.option}" for r in decision.reversals[:3])
-        )
+        print(f"{decision.option} at {decision.usd_per_month or 0:.2f} USD")
+        print(*(f"  if {each.change}: {each.option or 'nothing is allowed'}" for each in decision.reversals), sep="\n")
 
 # %% [markdown]
 # ## 9. If it is your machine: which engine, which work, which way out

@@ -161,13 +161,6 @@ def test_06_2_minutes_of_a_day_are_rounded_up(lesson: SimpleNamespace) -> None:
         due="9,700: each day is rounded up to 485 whole minutes",
         read='"Exercise 06-2", rule 4',
     )
-    further = _endpoint_cost(lesson, hours=8, days=20, replicas=2, start_minutes=4.25) - 43_800
-    assert _near(further, 20 * 485), wrong(
-        "not-rounded-up",
-        seen=f"a second replica, for 20 days of 484.25 minutes, was billed {further!r} minutes",
-        due="9,700: its days are rounded up to 485 whole minutes, too",
-        read='"Exercise 06-2", rules 3 and 4',
-    )
 
 
 def test_06_2_a_day_has_1440_minutes(lesson: SimpleNamespace) -> None:
@@ -201,6 +194,17 @@ def test_06_2_further_replicas_come_for_the_hours_of_use(lesson: SimpleNamespace
         seen=f"two further replicas, 6 hours on 20 days, were billed {minutes!r} minutes",
         due="14,600: 2 * 20 * (5 + 360)",
         read='"Exercise 06-2", rule 3',
+    )
+
+
+def test_06_2_minutes_of_a_further_replica_are_rounded_up_too(lesson: SimpleNamespace) -> None:
+    further = _endpoint_cost(lesson, hours=8, days=20, replicas=2, start_minutes=4.25) - 43_800
+
+    assert _near(further, 20 * 485), wrong(
+        "not-rounded-up",
+        seen=f"a second replica, for 20 days of 484.25 minutes, was billed {further!r} minutes",
+        due="9,700: its days are rounded up to 485 whole minutes, too",
+        read='"Exercise 06-2", rules 3 and 4',
     )
 
 
