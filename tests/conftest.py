@@ -32,10 +32,15 @@ _NO_NETWORK = {
     "NO_PROXY": "127.0.0.1,localhost",
 }
 
+# Nothing here speaks TLS, and each client of httpx2 would read all certificates of this machine: 26 ms, and as much
+# again for each of the two proxies above.
+_NO_CERTIFICATES = {"SSL_CERT_DIR": os.devnull}
+
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ.update(_NO_NETWORK | {name.lower(): value for name, value in _NO_NETWORK.items()})
-    for name in [name for name in os.environ if name.startswith(("HF_", "HUGGING_FACE_"))]:
+    os.environ.update(_NO_CERTIFICATES)
+    for name in [name for name in os.environ if name.startswith(("HF_", "HUGGING_FACE_", "SSL_CERT_FILE"))]:
         del os.environ[name]
 
 

@@ -22,8 +22,9 @@ class Answer:
     code: str
 
 
+@cache
 def answers() -> list[Answer]:
-    """All prepared answers."""
+    """All prepared answers; read once, as every exercise asks for them."""
     found = []
     for path in sorted((ROOT / "tests" / "mistakes").glob("*.py")):
         text = path.read_text(encoding="utf-8")
