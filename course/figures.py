@@ -43,9 +43,10 @@ def cost_against_volume(
     """Curves of (million text tokens a month, USD a month), both axes logarithmic; crossings get a ring."""
     figure, axes = _blank(title, "million text tokens per month", "USD per month")
     for (name, points), (style, marker) in zip(curves.items(), _LINES, strict=False):
-        axes.plot(*zip(*points, strict=True), color="black", linestyle=style, marker=marker, markersize=4, label=name)
-    for volume, usd in crossings:
-        axes.plot(volume, usd, "o", markersize=13, markerfacecolor="none", markeredgecolor="black", markeredgewidth=1.5)
+        volumes, usd = zip(*points, strict=True)
+        axes.plot(volumes, usd, color="black", linestyle=style, marker=marker, markersize=4, markevery=0.08, label=name)
+    for crossing in crossings:
+        axes.plot(*crossing, "o", markersize=13, markerfacecolor="none", markeredgecolor="black", markeredgewidth=1.5)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.legend(fontsize=7)

@@ -264,7 +264,8 @@ with needs("06-2"):
 # ## 4. When does a machine break even?
 #
 # The API costs per text token, the machine per hour. So there is a volume where both cost the same, if the machine can do that volume at all. Its bound is the **throughput**: text tokens per second.
-# That number means something only together with model, precision, engine, what is counted, and how many ask at once. **Predict:** by what factor do the two numbers of one machine differ?
+# That number means something only together with model, precision, engine, what is counted, and how many ask at once. The table has two for each machine: its peak, with as many callers as it takes, and what is
+# left with 8 users for half an hour. **Predict:** by what factor do the two differ?
 
 # %%
 for row in THROUGHPUT["anchor"]:
@@ -393,11 +394,11 @@ figures.sensitivity(
 # %% [markdown]
 # Mind what the columns on the right are: prices of the largest models, and those do not run on one A100. For the model that was measured, the two left columns count.
 #
-# Now the whole way from small to large. A second machine is rented when the first is full. **Predict:** how many times do the lines cross?
+# Now the whole way from small to large. A second machine is rented when the first is full: hence the steps. Two machines against three prices make six pairs of lines. **Predict:** how many pairs ever cross?
 
 # %%
 with needs("06-3"):
-    volumes = [10 ** (step / 4) for step in range(4, 19)]  # million text tokens per month
+    volumes = [10 ** (step / 32) for step in range(32, 145)]  # million text tokens per month
     curves = {f"API at {usd:.2f} USD": [(v, v * usd) for v in volumes] for usd in (0.05, 0.20, 0.60)}
     crossings = []
     for name in ("L4", "A100 80 GB"):
@@ -412,7 +413,7 @@ with needs("06-3"):
             if found.verdict != "never":
                 crossings.append((found.million_tokens_per_month, month))
     says = (
-        f"{len(crossings)} crossings (rings), all of the A100, at "
+        f"{len(crossings)} of 6 pairs cross, both with the A100, first at the rings: "
         + " and ".join(f"{v:,.0f} M" for v, _ in crossings)
         + "."
     )
@@ -421,7 +422,8 @@ with needs("06-3"):
     ).show()
 
 # %% [markdown]
-# The small card never gets below even the middle line: when it is full, the next one is due. Who rents by the hour competes with somebody who fills the same card day and night.
+# Look right of the rings. Against 0.60 the A100 stays below. Against 0.20 its lead ends where the first machine is full: two of them are dearer than the API again, until the second one is nearly full as well. And
+# the small card never gets below the dearest line: when it is full, the next one is due. Who rents by the hour competes with somebody who fills the same card day and night.
 #
 # ## 5. How fast is it, really?
 #
@@ -686,7 +688,7 @@ def fits(gpu_gb: float, params: float, precision: str, context: int, users: int,
 check("06-5")
 
 # %% [markdown]
-# Four models, 8,192 text tokens of context. **Predict:** of the two with 7 billion parameters, one needs four times the cache of the other. Which, and why?
+# Five models, 8,192 text tokens of context. **Predict:** of the two with 7 billion parameters, one needs four times the cache of the other. Which, and why?
 
 # %%
 with needs("06-5"):
@@ -751,7 +753,8 @@ with needs("06-2"), needs("06-5"):
 # | own machine | our machines | nobody else, and you patch it |
 # | on the device | the device | the text never leaves it |
 #
-# An **offer** is one way with its price. The next cell makes four of them, for the same model. (On the user's own device another one has to run, a smaller and worse one: `device_offer`.) **Predict:** by what
+# An **offer** is one way with its price. The next cell makes four of them, for the same model of 8 billion parameters: the first API price of section 2, without the credit; an L4 at its steady speed, always
+# awake or sleeping at night; and an H100 of your own, at four times its raw price for people and failures. (On the user's own device another one has to run, a smaller and worse one: `device_offer`.) **Predict:** by what
 # factor do the cheapest and the dearest differ, for the shop?
 
 # %%
@@ -906,9 +909,9 @@ check("06-6")
 # %%
 with needs("06-1"), needs("06-2"), needs("06-6"):
     decision = recommend(SUPPORT)
-    print(decision.option, "at", decision.usd_per_month, "USD; ties:", decision.ties)
+    print(f"{decision.option} at {decision.usd_per_month or 0:.2f} USD; ties: {', '.join(decision.ties) or 'none'}")
     print(*decision.reasons, sep="\n")
-    print(*(f"if {each.change}: {each.option}" for each in decision.reversals), sep="\n")
+    print(*(f"if {each.change}: {each.option or 'nothing is allowed'}" for each in decision.reversals), sep="\n")
 
 # %% [markdown]
 # Only a rule. That is the usual result for a small model, and a reason to ask early **who may read the text**.
@@ -921,9 +924,8 @@ OWN_WEIGHTS = Workload(40, 1200, 400, hours_per_day=9, days_per_month=21, busies
 with needs("06-1"), needs("06-2"), needs("06-6"):
     for workload, offers in ((NOTES, (*OFFERS, device_offer("device", 17, 1))), (OWN_WEIGHTS, OFFERS[1:])):
         decision = recommend(workload, offers)
-        print(
-            decision.option, decision.usd_per_month, *(f"| if {r.change}: {r.option}" for r in decision.reversals[:3])
-        )
+        print(f"{decision.option} at {decision.usd_per_month or 0:.2f} USD")
+        print(*(f"  if {each.change}: {each.option or 'nothing is allowed'}" for each in decision.reversals), sep="\n")
 
 # %% [markdown]
 # ## 9. If it is your machine: which engine, which work, which way out

@@ -197,6 +197,17 @@ def test_06_2_further_replicas_come_for_the_hours_of_use(lesson: SimpleNamespace
     )
 
 
+def test_06_2_minutes_of_a_further_replica_are_rounded_up_too(lesson: SimpleNamespace) -> None:
+    further = _endpoint_cost(lesson, hours=8, days=20, replicas=2, start_minutes=4.25) - 43_800
+
+    assert _near(further, 20 * 485), wrong(
+        "not-rounded-up",
+        seen=f"a second replica, for 20 days of 484.25 minutes, was billed {further!r} minutes",
+        due="9,700: its days are rounded up to 485 whole minutes, too",
+        read='"Exercise 06-2", rules 3 and 4',
+    )
+
+
 def test_06_2_a_day_of_a_further_replica_has_1440_minutes_too(lesson: SimpleNamespace) -> None:
     second = _endpoint_cost(lesson, hours=24, replicas=2)
 
@@ -299,6 +310,7 @@ def test_06_3_people_raise_the_utilisation_too(lesson: SimpleNamespace) -> None:
     ("rate", "due", "mistake"),
     [
         (37.0, "never", "never-not-said"),
+        (36.1, "never", "never-not-said"),
         (36.0, "hardly", "full-is-not-never"),
         (26.0, "hardly", "hardly-not-said"),
         (25.0, "yes", "yes-not-said"),

@@ -93,11 +93,50 @@ def test_an_endpoint_costs_more_with_every_rate_hour_and_replica(plan: Any, use:
 
 
 @few
+@given(plans)
+def test_an_endpoint_used_day_and_night_costs_every_minute_of_the_month_once(plan: Any) -> None:
+    usd = lesson.endpoint_cost_usd_per_month(plan, lesson.ALWAYS)
+
+    whole = plan.usd_per_hour * lesson.HOURS_PER_MONTH * max(plan.replicas, plan.min_replicas)
+    assert usd == pytest.approx(whole), "starting and idling fit into no day that is full already"
+
+
+@few
+@given(plans, workloads)
+def test_a_day_of_an_endpoint_is_billed_in_whole_minutes(plan: Any, use: Any) -> None:
+    use = replace(use, requests_per_hour=1.0, hours_per_day=max(0.1, use.hours_per_day), days_per_month=20)
+    plan = replace(plan, usd_per_hour=60.0)  # a minute costs a dollar
+    minutes = lesson.endpoint_cost_usd_per_month(plan, use) - 60 * lesson.HOURS_PER_MONTH * plan.min_replicas
+
+    a_day = minutes / 20
+    first = max(0, 1 - plan.min_replicas)
+    further = max(0, plan.replicas - max(1, plan.min_replicas))
+    ran = plan.start_minutes + 60 * use.hours_per_day
+    least = first * min(1440, ran + plan.idle_minutes) + further * min(1440, ran)
+    assert a_day == pytest.approx(round(a_day), abs=1e-6)
+    assert -1e-6 <= a_day - least < max(first + further, 1e-6), "rounded up, by less than a minute for each replica"
+
+
+@few
 @given(plans, workloads)
 def test_an_endpoint_that_nobody_asks_costs_what_always_runs(plan: Any, use: Any) -> None:
     usd = lesson.endpoint_cost_usd_per_month(plan, use.times(0))
 
     assert usd == pytest.approx(plan.usd_per_hour * lesson.HOURS_PER_MONTH * plan.min_replicas)
+
+
+def verdict_of(utilisation: float) -> str:
+    if utilisation > 1:
+        return "never"
+    return "hardly" if utilisation > lesson.PRACTICAL else "yes"
+
+
+@pytest.mark.parametrize("rate", [37, 36.01, 36, 35.99, 25.3, 25.1, 1])
+def test_a_machine_that_cannot_be_busy_enough_is_never_cheaper(rate: float) -> None:
+    found = lesson.break_even(rate, 10_000, 1.0)  # which makes 36 million text tokens an hour
+
+    assert found.utilisation == pytest.approx(rate / 36)
+    assert found.verdict == verdict_of(rate / 36)
 
 
 @few
@@ -110,7 +149,7 @@ def test_break_even_is_where_both_cost_the_same(
     assert found.million_tokens_per_month * price == pytest.approx(rate * lesson.HOURS_PER_MONTH + fixed)
     capacity = speed * 3600 * lesson.HOURS_PER_MONTH / 1e6
     assert found.utilisation == pytest.approx(found.million_tokens_per_month / capacity)
-    assert (found.verdict == "never") == (found.utilisation > 1), "what cannot be is flagged"
+    assert found.verdict == verdict_of(found.utilisation)
     assert lesson.break_even(rate * factor, speed, price, fixed).utilisation >= found.utilisation
     assert lesson.break_even(rate, speed * factor, price, fixed).utilisation <= found.utilisation
     scaled = lesson.break_even(rate * factor, speed, price * factor, fixed * factor)

@@ -74,6 +74,10 @@ def api_cost_usd_per_month(workload, price):
 # -math.ceil(busy + plan.idle_minutes)
 # +round(busy + plan.idle_minutes)
 
+# %% 06-2 wrong: not-rounded-up
+# -math.ceil(busy)) *
+# +busy) *
+
 # %% 06-2 wrong: more-than-a-day
 # -min(MINUTES_PER_DAY, math.ceil(busy + plan.idle_minutes))
 # +math.ceil(busy + plan.idle_minutes)
@@ -152,6 +156,10 @@ def endpoint_cost_usd_per_month(plan, workload):
 # %% 06-3 wrong: never-not-said
 # -    if utilisation > 1:
 # +    if utilisation > 1.5:
+
+# %% 06-3 wrong: never-not-said
+# -    if utilisation > 1:
+# +    if utilisation > 1.02:
 
 # %% 06-3 wrong: full-is-not-never
 # -    if utilisation > 1:
