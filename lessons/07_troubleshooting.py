@@ -62,10 +62,12 @@ for answer in (
 # `data/symptoms.toml` has a row for each kind of answer, with its source and its date, and what each cause asks for. **Read the table:** for how many of the causes does it help to try again?
 
 # %%
+from textwrap import shorten
+
 CAUSES = table("symptoms")["causes"]
 SYMPTOMS = table("symptoms")["symptoms"]
 for name, cause in CAUSES.items():
-    print(f"{name:<20} {cause['whose']:<13} {cause['retry']:<6} {cause['next_step'][:62]}")
+    print(f"{name:<20} {cause['whose']:<13} {cause['retry']:<6} {shorten(cause['next_step'], 66)}")
 print(sum(cause["retry"] != "no" for cause in CAUSES.values()), "of", len(CAUSES), "- from", len(SYMPTOMS), "symptoms")
 
 # %% [markdown]
@@ -86,7 +88,10 @@ from course.masking import mask
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a failed call means. whose: turn it is. retry: "no", "wait" or "again". seen: one line for a log, without secrets."""
+    """What a failed call means. whose: turn it is. retry: "no", "wait" or "again".
+
+    seen: one line for a log, without secrets.
+    """
 
     cause: str
     whose: str
@@ -101,7 +106,10 @@ def conclude(cause: str, seen: str) -> Diagnosis:
 
 
 def said(body: bytes) -> tuple[str, str]:
-    """The words of the server in a body of any shape, on one line, and its code, such as "model_not_supported"; "" for what is missing."""
+    """The words of the server in a body of any shape, on one line, and its code, such as "model_not_supported".
+
+    What is missing is "".
+    """
     text = body.decode("utf-8", "replace")
     words: Any
     code: Any = None
@@ -271,7 +279,7 @@ print(hub.clock.time() - before, "s later, and nobody waited")
 # **`Pacer(session, clock)`** sends `GET` requests of one kind, one after the other. `get(url)` returns the response.
 #
 # 1. What was answered with 200 in the last `fresh_seconds` is returned again, and nothing is sent. Anything else is not kept.
-# 2. If the newest window that an answer told of has at most `reserve` requests left, it sleeps until that window ends (`reset_seconds` after that answer), then sends. Otherwise it sends at once. An answer without a window
+# 2. If the newest window that an answer told of has at most `reserve` requests left, it sleeps until that window ends (`reset_seconds` after that answer; up to 5 s longer do no harm), then sends. Otherwise it sends at once. An answer without a window
 #    changes nothing.
 # 3. An answer 429 with a window: it waits as in rule 2, whatever `r` says, and asks again, up to `MAX_TRIES` requests in all. Then it returns the answer as it is. A 429 without a window is returned at once.
 #
@@ -287,7 +295,10 @@ MAX_TRIES = 3
 
 @dataclass(frozen=True)
 class RateWindow:
-    """How full a window is. remaining: requests left in it; reset_seconds: until it ends; quota: requests in all, if told."""
+    """How full a window is.
+
+    remaining: requests left in it; reset_seconds: until it ends; quota: requests in all, if told.
+    """
 
     bucket: str
     remaining: int
@@ -393,12 +404,13 @@ print(journal.read_text())
 # %% [markdown]
 # ### Exercise 07-3: a batch that can be killed   (about 35 lines, 14 minutes)
 #
-# Write `run_batch(prompts, client, concurrency, journal)`. `client(prompt)` returns the answer, a `str`, or raises an exception. `journal` is the path of a file that only `run_batch` writes; it may not exist yet.
+# Write `run_batch(prompts, client, concurrency, journal)`. `client(prompt)` returns the answer, a `str`, or raises an exception. `journal` is the path of a file of lines, one for each answer, that only `run_batch` writes; it may not exist yet.
 #
 # - Up to `concurrency` calls of `client` run at the same time, in threads, and never more.
 # - **Each answer is in the file before the next prompt of that thread is asked.** (With `concurrency=1`: when prompt 3 is asked, answers 1 and 2 are on disk.)
 # - What the journal already answers is not asked again. A prompt that occurs twice is asked once. Prompts are known by their text: the list may have another order next time.
-# - The file may end anywhere, in the middle of a line or of a letter: the program was killed. Whole lines count, the rest is asked again, and nothing that is written later is lost.
+# - The file may end anywhere, in the middle of a line or of a letter: the program was killed. Whole lines count, the rest is asked again, and nothing that is written later is lost. The program may be killed **while it mends the
+#   file**, too: at no moment is an answer gone that was there.
 # - A failure does not stop the others and is not kept: the next run asks again. It is reported by the class of its exception alone (`"ReadTimeout"`): texts may hold tokens.
 #
 # It returns a `BatchResult`: `answers` in the order of `prompts`, `None` where one failed; `failures`, prompt to class; `asked`, how many calls were made now.
@@ -415,7 +427,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What came of a batch. failures: by prompt, the class of the exception. asked: calls of the client in this run."""
+    """What came of a batch.
+
+    failures: by prompt, the class of the exception. asked: calls of the client in this run.
+    """
 
     answers: list[str | None]
     failures: dict[str, str]
@@ -426,18 +441,18 @@ def run_batch(prompts: Sequence[str], client: Callable[[str], str], concurrency:
     """The answers to all prompts; those that an earlier run has written down are not asked for again."""
     # BEGIN SOLUTION
     done: dict[str, str] = {}
-    whole = b""
+    whole = 0
     for line in journal.read_bytes().splitlines(keepends=True) if journal.exists() else []:
         if line.endswith(b"\n"):
             row = json.loads(line)
             done[row["prompt"]] = row["answer"]
-            whole += line
-    journal.write_bytes(whole)
+            whole += len(line)
     failures: dict[str, str] = {}
     writing = threading.Lock()
     asked = [prompt for prompt in dict.fromkeys(prompts) if prompt not in done]
 
     with journal.open("ab") as file, ThreadPoolExecutor(max_workers=concurrency) as pool:
+        file.truncate(whole)  # cuts half a line off, and touches nothing in front of it
 
         def ask(prompt: str) -> None:
             try:
@@ -459,7 +474,7 @@ def run_batch(prompts: Sequence[str], client: Callable[[str], str], concurrency:
 # Three parts: read what is there, ask for the rest, put the answers in order. How can you tell from the bytes of a file that its last line is whole? Which two things must not happen in two threads at once?
 
 # %% [markdown] hint="07-3"
-# Nearly code: `journal.read_bytes().splitlines(keepends=True)`; a line that ends with `b"\n"` is whole: `json.loads` it; write the whole ones back. `asked = [p for p in dict.fromkeys(prompts) if p not in done]`. With `ThreadPoolExecutor(max_workers=concurrency)` and
+# Nearly code: `journal.read_bytes().splitlines(keepends=True)`; a line that ends with `b"\n"` is whole: `json.loads` it, and add its length up. Open the journal with `"ab"`, and `file.truncate(whole)`. `asked = [p for p in dict.fromkeys(prompts) if p not in done]`. With `ThreadPoolExecutor(max_workers=concurrency)` and
 # `list(pool.map(ask, asked))`, where `ask` calls the client in a `try`, and under a `threading.Lock()` writes one line, `file.flush()`, and notes the answer. Last: `[done.get(p) for p in prompts]`.
 
 # %% [markdown] explanation="07-3"
@@ -468,8 +483,8 @@ def run_batch(prompts: Sequence[str], client: Callable[[str], str], concurrency:
 #
 # One alternative: SQLite, with one transaction an answer: it mends itself after a crash, and others can read along.
 #
-# In production: what was in flight when the program died is asked, and paid, again: between the server's answer and our line nobody can know. Mending here writes the whole file anew; a crash in that moment would lose it, so write beside it and `os.replace`, or
-# only add a newline and skip lines that are no JSON. Put model and parameters into the line as well: with another model the old answers are wrong.
+# In production: what was in flight when the program died is asked, and paid, again: between the server's answer and our line nobody can know. To write the whole file anew, as an editor does, would be a moment
+# in which all answers are gone: write beside it and `os.replace`, or cut, as here. Put model and parameters into the line as well: with another model the old answers are wrong.
 
 # %%
 check("07-3")
@@ -820,6 +835,7 @@ hub.stop()
 #
 # - The programs are files: `escape_room/` beside this notebook, in the folder named after your room, `door_01.py` and so on. Open them in the file browser at the left, change them, save.
 # - `room.knock(1)` runs a program against a fresh sandbox, and shows what it sent, what came back, and what the door says. Knock as often as you like.
+# - `place` is what a program is given: `place.hub` and `place.router` are addresses, `place.token` or `place.tokens` values, `place.folder` a folder. What it prints stands above the traffic.
 # - A door looks at what the program **does**: its requests and its result, sometimes under a second set of conditions. How it is written is your business. The docstring at the top says the job.
 # - Every door is worth 10 points. `room.hint(1)` helps, and costs 3 of them, up to three times; `room.mended(1)` shows our program and costs all.
 # - `room` alone shows the board. `room.fresh(1)` gives you the program as it was, and keeps yours.

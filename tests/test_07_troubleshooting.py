@@ -8,11 +8,12 @@ PYTEST_DONT_REWRITE: the messages say all, and stay as they were written.
 """
 
 import json
+import sys
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import requests
@@ -700,6 +701,34 @@ def test_07_3_a_crash_at_any_byte_loses_no_whole_answer(lesson: SimpleNamespace,
         )
 
 
+def test_07_3_a_crash_while_the_file_is_mended_loses_nothing(lesson: SimpleNamespace, tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    whole, sizes = killed_after(lesson, ["a", "b"], journal)
+    journal.write_bytes(whole[:-3])
+    kept = whole[sizes[0] : sizes[1]].strip()
+    gone: list[int] = []
+
+    def at_each_line(frame: FrameType, event: str, _: Any) -> Any:
+        # As if the program were killed here: what would be on the disk?
+        if event == "line" and not gone and not (journal.exists() and kept in journal.read_bytes()):
+            gone.append(frame.f_lineno)
+        return at_each_line
+
+    before = sys.gettrace()
+    sys.settrace(at_each_line)
+    try:
+        run(lesson, ["a", "b"], Model(), journal)
+    finally:
+        sys.settrace(before)
+
+    assert not gone, wrong(
+        "gone-while-mending",
+        seen="the journal ended in the middle of a line; while you mended it, the whole lines were not on the disk",
+        due="a file that has them at every moment: cut its end off, or write another one and os.replace",
+        read='"Exercise 07-3", its fourth rule',
+    )
+
+
 def test_07_3_many_threads_write_whole_lines(lesson: SimpleNamespace, tmp_path: Path) -> None:
     prompts = [f"{number} " + "x" * 3000 for number in range(40)]
     run(lesson, prompts, Model(), tmp_path / "journal", concurrency=8)
@@ -944,7 +973,7 @@ def test_07_6_each_door_has_said_its_word(lesson: SimpleNamespace) -> None:
         due='a dictionary, number to word: {1: "...", 2: "..."}',
         read='"Exercise 07-6", its first line',
     )
-    given = {number: " ".join(str(word).lower().split()) for number, word in words.items()}
+    given = {number: " ".join(str(word or "").lower().split()) for number, word in words.items()}
     due = {door.number: door.word for door in layout.doors}
     missing = [number for number in due if not given.get(number)]
     assert not missing, wrong(

@@ -370,8 +370,13 @@ class Pacer:
 # +if not done.get(prompt)]
 
 # %% 07-3 wrong: forgets-answers
-# -            whole += line
-# +            whole += line if row["prompt"] in prompts else b""
+# -    failures: dict[str, str] = {}
+# +    done = {prompt: answer for prompt, answer in done.items() if prompt in prompts}
+# +    beside = journal.with_name("beside")
+# +    beside.write_text("".join(json.dumps({"prompt": p, "answer": done[p]}) + "\n" for p in done))
+# +    beside.replace(journal)
+# +    whole = journal.stat().st_size
+# +    failures: dict[str, str] = {}
 
 # %% 07-3 wrong: shows-the-token
 # -type(error).__name__
@@ -434,20 +439,42 @@ def run_batch(prompts, client, concurrency, journal):
 # -        if line.endswith(b"\n"):
 # +    for line in journal.read_text(encoding="utf-8").split("\n") if journal.exists() else []:
 # +        if line.endswith("}"):
-# -            whole += line
-# +            whole += line.encode() + b"\n"
+# -            whole += len(line)
+# +            whole += len(line.encode()) + 1
 # -json.dumps({"prompt": prompt, "answer": answer}).encode()
 # +json.dumps({"prompt": prompt, "answer": answer}, ensure_ascii=False).encode()
 
 # %% 07-3 wrong: forgets-whole-lines
-# -    journal.write_bytes(whole)
-# +    if journal.exists() and journal.read_bytes() != whole:
-# +        done, whole = {}, b""
-# +    journal.write_bytes(whole)
+# -    failures: dict[str, str] = {}
+# +    if journal.exists() and journal.stat().st_size != whole:
+# +        done, whole = {}, 0
+# +    failures: dict[str, str] = {}
+
+# %% 07-3 wrong: gone-while-mending
+# -    failures: dict[str, str] = {}
+# +    journal.write_bytes(journal.read_bytes()[:whole] if journal.exists() else b"")
+# +    failures: dict[str, str] = {}
+
+# %% 07-3 wrong: gone-while-mending
+# -    failures: dict[str, str] = {}
+# +    kept = journal.read_bytes()[:whole] if journal.exists() else b""
+# +    journal.unlink(missing_ok=True)
+# +    journal.write_bytes(kept)
+# +    failures: dict[str, str] = {}
+
+# %% 07-3 right: writes another file and puts it in its place
+# -    failures: dict[str, str] = {}
+# +    kept = journal.read_bytes()[:whole] if journal.exists() else b""
+# +    beside = journal.with_name("beside")
+# +    beside.write_bytes(kept)
+# +    beside.replace(journal)
+# +    failures: dict[str, str] = {}
+# -        file.truncate(whole)  # cuts half a line off, and touches nothing in front of it
+# +
 
 # %% 07-3 wrong: glued-to-the-torn-line
-# -    journal.write_bytes(whole)
-# +    journal.touch()
+# -        file.truncate(whole)  # cuts half a line off, and touches nothing in front of it
+# +
 # -            row = json.loads(line)
 # +            try:
 # +                row = json.loads(line)
@@ -756,6 +783,11 @@ def code_words():
 # %% 07-6 wrong: doors-still-shut
 def code_words():
     return {1: "any", 4: ""}
+
+
+# %% 07-6 wrong: doors-still-shut
+def code_words():
+    return {door.number: None for door in escape_room.read_layout().doors}
 
 
 # %% 07-6 wrong: words-at-other-doors
