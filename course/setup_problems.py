@@ -69,7 +69,7 @@ _MEANINGS = (
     (
         r"Errno 28|No space left|not enough space",
         "The disk is full",
-        f"make room (set-up takes 2 GB), {_AGAIN}",
+        f"make room, {_AGAIN}",
     ),
     (
         r"Errno (1|13|30)\]|Permission denied|Access is denied|Read-only",
