@@ -1069,7 +1069,7 @@ LATE: dict[str, tuple[str, str, list[Part]]] = {
     "an event that is no JSON": ("late-error-lost", "bad_gateway", [f"data: {CANARY}\n\n".encode(), DONE]),
     "a broken connection": ("late-exception-escapes", "bad_gateway", [httpx2.ReadError(CANARY)]),
     "a time-out": ("late-exception-escapes", "timeout", [httpx2.ReadTimeout(CANARY)]),
-    "an end without [DONE]": ("cut-unnoticed", "bad_gateway", []),
+    "an end with neither [DONE] nor a finish_reason": ("cut-unnoticed", "bad_gateway", []),
 }
 
 
@@ -1182,6 +1182,18 @@ def test_05_5_leaving_in_the_middle_closes_the_upstream(lesson: SimpleNamespace)
         seen=f"the client left in the middle of a stream, and {PATIENCE_SECONDS} s later the upstream was still open",
         due="closed at once: an EventStream with the upstream's stack. A check between two events comes too late",
         read='"Exercise 05-5", point 2',
+    )
+
+
+def test_05_5_a_finish_reason_is_an_end_too(lesson: SimpleNamespace) -> None:
+    last = json.dumps({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    got = asyncio.run(stream(lesson, [chunk("Well"), f"data: {last}\n\n".encode()]))
+
+    assert got.events()[-1] == ("message", "[DONE]"), wrong(
+        "done-demanded",
+        seen=f"the upstream gave a finish_reason and ended without [DONE]; the last event was {got.events()[-1]}",
+        due="data: [DONE]: the answer is whole, and not every server says so a second time",
+        read='"Exercise 05-5", point 3',
     )
 
 

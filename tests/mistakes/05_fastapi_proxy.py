@@ -548,9 +548,12 @@ def chat_app(settings, transport=None):
 # +            return EventStream(whole(), upstream.pop_all())
 
 # %% 05-5 wrong: unchosen-fields
-# -                yield f"data: {ChatChunk.model_validate_json(event.data).model_dump_json(exclude_none=True)}\n\n"
-# +                ChatChunk.model_validate_json(event.data)
+# -                yield f"data: {chunk.model_dump_json(exclude_none=True)}\n\n"
 # +                yield f"data: {event.data}\n\n"
+
+# %% 05-5 wrong: done-demanded
+# -                if event is None and not finished:
+# +                if event is None:
 
 # %% 05-5 wrong: error-as-a-stream
 # -            if answer.status_code != 200:
@@ -581,11 +584,11 @@ def chat_app(settings, transport=None):
 # +        return answer_for(error)
 
 # %% 05-5 wrong: late-error-lost
-# -                yield f"data: {ChatChunk.model_validate_json(event.data).model_dump_json(exclude_none=True)}\n\n"
+# -                chunk = ChatChunk.model_validate_json(event.data)
 # +                try:
-# +                    yield f"data: {ChatChunk.model_validate_json(event.data).model_dump_json(exclude_none=True)}\n\n"
+# +                    chunk = ChatChunk.model_validate_json(event.data)
 # +                except ValidationError:
-# +                    pass
+# +                    chunk = ChatChunk(choices=[])
 
 # %% 05-5 wrong: late-exception-escapes
 # -        except Exception as error:
@@ -594,9 +597,9 @@ def chat_app(settings, transport=None):
 # +            outcome
 
 # %% 05-5 wrong: cut-unnoticed
-# -                if event is None:
+# -                if event is None and not finished:
 # -                    raise BadAnswer
-# +                if event is None:
+# +                if event is None and not finished:
 # +                    return
 
 # %% 05-5 wrong: upstream-words
@@ -687,13 +690,13 @@ async def stream_answer(request, opening, settings):
         try:
             async for event in httpx2.EventSource(answer):
                 await queue.put(event)
-            await queue.put(BadAnswer())
+            await queue.put(None)
         except Exception as error:
             await queue.put(error)
 
     async def events(answer):
         reader = asyncio.create_task(read(answer))
-        last = asyncio.get_running_loop().time()
+        last, reason = asyncio.get_running_loop().time(), None
         try:
             while True:
                 try:
@@ -705,10 +708,12 @@ async def stream_answer(request, opening, settings):
                         yield b": keep-alive\n\n"
                         continue
                 last = asyncio.get_running_loop().time()
+                if item is None and not reason:
+                    item = BadAnswer()
                 if isinstance(item, Exception):
                     yield failed(item)
                     return
-                if item.data == "[DONE]":
+                if item is None or item.data == "[DONE]":
                     yield b"data: [DONE]\n\n"
                     return
                 try:
@@ -716,6 +721,8 @@ async def stream_answer(request, opening, settings):
                 except ValidationError:
                     yield failed(BadAnswer())
                     return
+                for choice in chunk.choices:
+                    reason = reason or choice.finish_reason
                 yield b"data: " + chunk.model_dump_json().encode() + b"\n\n"
         finally:
             reader.cancel()
