@@ -1,0 +1,126 @@
+"""SmolLM2 itself: behind a server that is not ours, reached by its base URL alone, and in this process."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import openai
+import pytest
+import requests
+from fastapi.testclient import TestClient
+
+from course import smollm2
+from course.definitions import execute, lesson_definitions, new_namespace
+from course.exercises import find_lesson
+from course.sandbox.front import LOOPBACK
+from tests.course.proxies import settings, solution
+
+FOLDER = smollm2.folder()
+MODEL = FOLDER.name
+QUESTION: Any = [{"role": "user", "content": "What is the capital of France?"}]
+ANSWER = "The capital of France is Paris."
+
+pytestmark = pytest.mark.skipif(not smollm2.is_whole(FOLDER), reason="SmolLM2 is not here; this brings it: make model")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The base URL of `transformers serve`, once it has loaded the model."""
+    program = shutil.which("transformers", path=Path(sys.executable).parent)
+    assert program is not None
+    command = [program, "serve", MODEL, "--host", LOOPBACK, "--port", "0", "--device", "cpu"]
+    # One thread: two of them would spend most of their time waiting for each other on a busy machine.
+    env = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        command, cwd=FOLDER.parent, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        told = []
+        for line in process.stderr:
+            told.append(line)
+            if found := re.search(r"Uvicorn running on (http://\S+)", line):
+                break
+        else:
+            pytest.fail("".join(told))
+        # What it goes on to say must be read, or it would wait for a reader.
+        threading.Thread(target=process.stderr.read, daemon=True).start()
+        yield f"{found[1]}/v1"
+        process.terminate()
+
+
+@pytest.fixture(scope="module")
+def lesson() -> SimpleNamespace:
+    """The names of lesson 04, solved."""
+    names = new_namespace("solved_client")
+    execute(lesson_definitions(find_lesson("04")), names)
+    return SimpleNamespace(**names)
+
+
+def test_the_client_of_lesson_04_asks_it(server: str, lesson: SimpleNamespace) -> None:
+    answer = lesson.ChatClient(requests.Session(), server, MODEL).complete(QUESTION)
+
+    assert answer.text == ANSWER
+    assert answer.finish_reason == "stop"
+    assert answer.usage["completion_tokens"] == 8
+
+
+def test_the_client_of_lesson_04_streams_from_it(server: str, lesson: SimpleNamespace) -> None:
+    stream = lesson.StreamingChatClient(requests.Session(), server, MODEL).stream(QUESTION)
+    pieces = list(stream)
+
+    assert len(pieces) > 1
+    assert "".join(pieces) == ANSWER
+    assert (stream.answer.finish_reason, stream.answer.usage["completion_tokens"]) == ("stop", 8)
+
+
+def test_the_openai_sdk_asks_it(server: str) -> None:
+    client = openai.OpenAI(base_url=server, api_key="none is asked for", max_retries=0)
+
+    answer = client.chat.completions.create(model=MODEL, messages=QUESTION)
+
+    assert answer.choices[0].message.content == ANSWER
+
+
+def test_the_proxy_stands_in_front_of_it(server: str) -> None:
+    told = settings(upstream_url=server, allowed_models=(MODEL,))
+    with TestClient(solution().create_app(told)) as visitor:
+        whole = visitor.post("/api/chat", json={"model": MODEL, "messages": QUESTION}).json()
+        streamed = visitor.post("/api/chat", json={"model": MODEL, "messages": QUESTION, "stream": True}).text
+
+    assert whole["choices"][0]["message"]["content"] == ANSWER
+    assert "".join(re.findall(r'"content":"([^"]*)"', streamed)) == ANSWER
+    assert "event: error" not in streamed
+    assert streamed.endswith("data: [DONE]\n\n")
+
+
+def test_what_data_engines_says_of_it_is_so(server: str) -> None:
+    url, asked = f"{server}/chat/completions", {"model": MODEL, "messages": QUESTION}
+
+    pinned = requests.post(url, json=asked | {"model": "another"}, timeout=30)
+    strict = requests.post(url, json=asked | {"another_field": 1}, timeout=30)
+    stream = requests.post(url, json=asked | {"stream": True}, timeout=60).text
+
+    assert (pinned.status_code, strict.status_code) == (400, 422)
+    assert "[DONE]" not in stream
+    last = [line for line in stream.splitlines() if line][-1]
+    assert '"finish_reason":"stop"' in last
+    assert '"usage"' in last
+
+
+def test_in_this_process_it_says_the_same_and_counts_the_same() -> None:
+    import torch
+
+    from course.local_model import load
+
+    torch.set_num_threads(1)
+    answer = load("smollm2").answer(QUESTION, 20)
+
+    assert "".join(answer) == ANSWER
+    assert (answer.prompt_tokens, answer.completion_tokens, answer.finish_reason) == (37, 8, "stop")
