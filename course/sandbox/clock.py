@@ -1,10 +1,7 @@
 """The time of one sandbox: it runs like a real clock and can be moved forward."""
 
-import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 # A fixed start keeps dates in stored notebook outputs the same on every run. It is a multiple of
@@ -20,44 +17,17 @@ class Clock:
         self._moved = 0.0
         self._running_since: float | None = time.monotonic()
         self._moving = threading.Lock()  # clients in several threads may sleep on this clock
-        self._watching: set[Callable[[], object]] = set()
 
     def now(self) -> float:
         running = 0.0 if self._running_since is None else time.monotonic() - self._running_since
         return self.start + self._moved + running
 
     def advance(self, seconds: float) -> None:
-        """Let `seconds` pass at once. Raises ValueError below zero: tokens and limits know no way back.
-
-        Whoever watches looks at it again, also after 0 seconds.
-        """
+        """Let `seconds` pass at once. Raises ValueError below zero: tokens and limits know no way back."""
         if seconds < 0:
             raise ValueError(f"seconds is {seconds}, and this clock only moves forward: pass 0 or more")
         with self._moving:
             self._moved += seconds
-            watching = list(self._watching)
-        for wake in watching:
-            wake()
-
-    @contextmanager
-    def watched(self) -> Iterator[asyncio.Event]:
-        """An event of the running loop, which is set whenever somebody moves the clock."""
-        loop, moved = asyncio.get_running_loop(), asyncio.Event()
-
-        def wake() -> None:
-            loop.call_soon_threadsafe(moved.set)
-
-        with self._moving:
-            self._watching.add(wake)
-        try:
-            yield moved
-        finally:
-            with self._moving:
-                self._watching.discard(wake)
-
-    @property
-    def is_frozen(self) -> bool:
-        return self._running_since is None
 
     def freeze(self) -> None:
         """Stop the clock; from now on only `advance` moves it. Makes every printed second repeatable."""

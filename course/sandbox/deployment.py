@@ -1,18 +1,17 @@
 """What an Inference Endpoint is asked to be: the body of its creation.
 
-Source: huggingface_hub 2.4.0 hf_api.py, create_inference_endpoint; limits as named below.
+Source: huggingface_hub 2.4.0 hf_api.py, create_inference_endpoint; limits as named below. Left out, and so neither kept
+nor shown: secrets, the image and its registry, whatever else is not named here.
 """
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 
 class _Part(BaseModel):
-    """What is not named is kept and answered as it came."""
-
-    model_config = ConfigDict(extra="allow", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
 class Scaling(_Part):
@@ -42,26 +41,10 @@ class Compute(_Part):
 
 
 class Model(_Part):
-    """secrets: not kept. image: without the password of its registry."""
-
     repository: str
     framework: str = "pytorch"
     revision: str | None = None
     task: str | None = None
-    image: dict[str, dict[str, Any]] = Field(default={"huggingface": {}})
-    secrets: None = Field(default=None, exclude=True, repr=False)
-
-    @field_validator("secrets", mode="before")
-    @classmethod
-    def forgotten(cls, _: object) -> None:
-        return None
-
-    @field_validator("image")
-    @classmethod
-    def without_password(cls, image: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        return {
-            kind: {key: value for key, value in said.items() if key != "credentials"} for kind, said in image.items()
-        }
 
 
 class Deployment(_Part):

@@ -40,11 +40,11 @@ class Endpoint:
     skips_waits: a request that is held moves the clock to the end of its wait instead, so that nobody waits.
     """
 
-    def __init__(
-        self, deployment: Deployment, namespace: str, clock: Clock, origin: str, start_seconds: float, skips_waits: bool
-    ) -> None:
+    start_seconds = START_SECONDS
+    skips_waits = False
+
+    def __init__(self, deployment: Deployment, namespace: str, clock: Clock, origin: str) -> None:
         self.deployment, self.namespace = deployment, namespace
-        self.start_seconds, self.skips_waits = start_seconds, skips_waits
         self.id = hashlib.sha256(f"{namespace}/{deployment.name}".encode()).hexdigest()[:16]
         self.url = f"{origin}/{self.id}"
         self._clock = clock
@@ -154,7 +154,6 @@ class Endpoint:
                 raise BadDeployment(f"Endpoint {self.name} is{already} {self._state}")
             self._enter(state, self._clock.now())
             self._updated = self._since
-        self._clock.advance(0)  # requests that are held look again
 
     def _settle(self) -> None:
         """Catch up with the clock: whatever was due since the last look, each at its own time."""
@@ -227,21 +226,16 @@ class Endpoints:
         }
         asked = {"name": name, "type": "public" if public else "authenticated", "model": {"repository": repository}}
         deployment = read_deployment({**asked, "compute": {"scaling": scaling}})
-        return self.add(deployment, self._owner, start_seconds, skips_waits)
+        made = self.add(deployment, self._owner)
+        made.start_seconds, made.skips_waits = start_seconds, skips_waits
+        return made
 
-    def add(
-        self,
-        deployment: Deployment,
-        namespace: str,
-        start_seconds: float = START_SECONDS,
-        skips_waits: bool = False,
-    ) -> Endpoint:
+    def add(self, deployment: Deployment, namespace: str) -> Endpoint:
         """Raises BadDeployment if there is one of that name."""
         key = namespace, deployment.name
         if key in self._endpoints:
             raise BadDeployment(f"Endpoint {deployment.name} already exists")
-        made = Endpoint(deployment, namespace, self._clock, self.origin, start_seconds, skips_waits)
-        self._endpoints[key] = made
+        made = self._endpoints[key] = Endpoint(deployment, namespace, self._clock, self.origin)
         return made
 
     def of(self, namespace: str) -> list[Endpoint]:

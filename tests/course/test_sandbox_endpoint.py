@@ -208,15 +208,15 @@ def test_the_openai_sdk_meets_the_503_and_then_the_model(hub: sandbox.Sandbox) -
 
 
 @pytest.fixture
-def holding(hub: sandbox.Sandbox, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+def holding(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Set as soon as the sandbox holds a request."""
-    held, watched = threading.Event(), hub.clock.watched
+    held, asked = threading.Event(), Endpoint.seconds_to_ready
 
-    def noted() -> Any:
+    def noted(endpoint: Endpoint) -> float:
         held.set()
-        return watched()
+        return asked(endpoint)
 
-    monkeypatch.setattr(hub.clock, "watched", noted)
+    monkeypatch.setattr(Endpoint, "seconds_to_ready", noted)
     return held
 
 
@@ -370,9 +370,8 @@ WANTED: dict[str, Any] = {
 
 def test_the_real_library_creates_waits_chats_and_lets_it_sleep(hub: sandbox.Sandbox, api: HfApi) -> None:
     secret = "a-registry-password"
-    image = {"url": "vllm/vllm-openai:latest"}
     endpoint = api.create_inference_endpoint(
-        "demo", **WANTED, secrets={"KEY": secret}, custom_image=image,
+        "demo", **WANTED, secrets={"KEY": secret}, custom_image={"url": "vllm/vllm-openai:latest"},
         container_registry_username="me", container_registry_password=secret,
     )  # fmt: skip
     created = (endpoint.status, endpoint.url)
@@ -384,7 +383,6 @@ def test_the_real_library_creates_waits_chats_and_lets_it_sleep(hub: sandbox.San
     assert (answer.choices[0].message.content or "").startswith("A read token")
     assert endpoint.status == "scaledToZero"
     assert endpoint.url == hub.endpoints.find("demo").url  # type: ignore[union-attr]
-    assert endpoint.raw["model"]["image"] == {"custom": {"url": image["url"]}}
     assert secret not in f"{endpoint.raw}{hub.endpoints.find('demo').deployment!r}"  # type: ignore[union-attr]
 
 
