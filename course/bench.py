@@ -69,7 +69,7 @@ def bench(root: Path) -> int:
         figure = measure(root)
         if figure:
             print(figure.line(), flush=True)
-    for figure in _local_model(root):
+    for figure in local_model(root):
         print(figure.line(), flush=True)
     print("Clients of lesson 04, as ratios to plain requests (target for ours: 1.15, and below both libraries):")
     for line in lines():
@@ -124,10 +124,10 @@ def _sandbox_start(root: Path) -> Figure:
     return Figure("sandbox.start(), with its imports", median_seconds(run), 0.5)
 
 
-def _local_model(root: Path) -> Iterator[Figure]:
+def local_model(root: Path) -> Iterator[Figure]:
     """What lesson 06 pays for a model of its own, one run in a process of its own."""
     if os.name == "nt" or not is_whole(folder()):
-        print("  SmolLM2: not measured; make model brings it, and Windows does not tell the memory")
+        print("  SmolLM2: not measured, it is not here; next: make model (Windows does not tell the memory)")
         return
     command = [sys.executable, "-c", _LOCAL_MODEL]
     told = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.split()

@@ -12,7 +12,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import openai
@@ -21,9 +20,8 @@ import requests
 from fastapi.testclient import TestClient
 
 from course import smollm2
-from course.definitions import execute, lesson_definitions, new_namespace
-from course.exercises import find_lesson
 from course.sandbox.front import LOOPBACK
+from tests.course.learners import solved
 from tests.course.proxies import settings, solution
 
 FOLDER = smollm2.folder()
@@ -65,24 +63,16 @@ def server() -> Iterator[str]:
         process.terminate()
 
 
-@pytest.fixture(scope="module")
-def lesson() -> SimpleNamespace:
-    """The names of lesson 04, solved."""
-    names = new_namespace("solved_client")
-    execute(lesson_definitions(find_lesson("04")), names)
-    return SimpleNamespace(**names)
-
-
-def test_the_client_of_lesson_04_asks_it(server: str, lesson: SimpleNamespace) -> None:
-    answer = lesson.ChatClient(requests.Session(), server, MODEL).complete(QUESTION)
+def test_the_client_of_lesson_04_asks_it(server: str) -> None:
+    answer = solved("04").ChatClient(requests.Session(), server, MODEL).complete(QUESTION)
 
     assert answer.text == ANSWER
     assert answer.finish_reason == "stop"
     assert answer.usage["completion_tokens"] == ANSWER_TOKENS
 
 
-def test_the_client_of_lesson_04_streams_from_it(server: str, lesson: SimpleNamespace) -> None:
-    stream = lesson.StreamingChatClient(requests.Session(), server, MODEL).stream(QUESTION)
+def test_the_client_of_lesson_04_streams_from_it(server: str) -> None:
+    stream = solved("04").StreamingChatClient(requests.Session(), server, MODEL).stream(QUESTION)
     pieces = list(stream)
 
     assert len(pieces) > 1
