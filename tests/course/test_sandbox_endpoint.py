@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course import sandbox
+from course.sandbox import endpoint_app
 from course.sandbox.clock import Clock
 from course.sandbox.deployment import BadDeployment
 from course.sandbox.endpoint import START_SECONDS, Endpoint, Endpoints
@@ -256,14 +257,19 @@ def test_a_held_request_ends_too_when(
     assert due[1] in (None, answer.json())
 
 
-def test_a_held_client_may_leave(hub: sandbox.Sandbox) -> None:
-    endpoint = asleep(hub)
-    headers = {"Authorization": f"Bearer {hub.tokens['read']}", "X-Scale-Up-Timeout": "600"}
+def test_a_held_client_may_leave(hub: sandbox.Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint, ended, hold = asleep(hub), threading.Event(), endpoint_app._hold
 
+    async def noted(*given: Any) -> None:
+        await hold(*given)
+        ended.set()
+
+    monkeypatch.setattr(endpoint_app, "_hold", noted)
+    headers = {"Authorization": f"Bearer {hub.tokens['read']}", "X-Scale-Up-Timeout": "600"}
     with pytest.raises(requests.ReadTimeout):
         requests.get(f"{endpoint.url}/health", headers=headers, timeout=(5, 0.05))
 
-    hub.stop()  # would wait for a request that is still held
+    assert ended.wait(timeout=10)
 
 
 def test_in_a_notebook_the_wait_may_be_skipped_and_is_on_the_clock_and_the_bill(hub: sandbox.Sandbox) -> None:
