@@ -8,13 +8,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from course.overhead import lines
+from course.smollm2 import folder, is_whole
 
 _RUNS = 5
 _START_SANDBOX = """
@@ -24,6 +25,19 @@ from course import sandbox
 hub = sandbox.start()
 print(time.perf_counter() - began, flush=True)
 hub.stop()
+"""
+_LOCAL_MODEL = """
+import resource, time
+began = time.perf_counter()
+from course.local_model import load
+model = load("smollm2")
+loaded = time.perf_counter()
+answer = model.answer([{"role": "user", "content": "What is an access token?"}], 64)
+next(answer)
+first = time.perf_counter()
+list(answer)
+each = (time.perf_counter() - first) / (answer.completion_tokens - 1)
+print(loaded - began, first - loaded, each, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 _CHECK_IN_KERNEL = """
 import time
@@ -55,6 +69,8 @@ def bench(root: Path) -> int:
         figure = measure(root)
         if figure:
             print(figure.line(), flush=True)
+    for figure in local_model(root):
+        print(figure.line(), flush=True)
     print("Clients of lesson 04, as ratios to plain requests (target for ours: 1.15, and below both libraries):")
     for line in lines():
         print(line)
@@ -106,6 +122,21 @@ def _sandbox_start(root: Path) -> Figure:
         return float(subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout)
 
     return Figure("sandbox.start(), with its imports", median_seconds(run), 0.5)
+
+
+def local_model(root: Path) -> Iterator[Figure]:
+    """What lesson 06 pays for a model of its own, one run in a process of its own."""
+    if os.name == "nt" or not is_whole(folder()):
+        print("  SmolLM2: not measured, it is not here; next: make model (Windows does not tell the memory)")
+        return
+    command = [sys.executable, "-c", _LOCAL_MODEL]
+    told = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.split()
+    load, first, token, memory = map(float, told)
+    memory_unit = 10**9 if sys.platform == "darwin" else 10**6  # bytes there, kB elsewhere
+    yield Figure("SmolLM2, import of torch and loading", load, 10)
+    yield Figure("SmolLM2, time to first token", first, 2)
+    yield Figure("SmolLM2, each generated token", 1000 * token, 100, "ms")
+    yield Figure("SmolLM2, peak memory of the process", memory / memory_unit, 1, "GB")
 
 
 def _whole_test(root: Path) -> Figure | None:

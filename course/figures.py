@@ -96,7 +96,8 @@ def latency(callers: Sequence[int], seconds: Mapping[str, Sequence[float]], titl
 def _blank(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 3.6), dpi=_DPI, layout="constrained")
+    figure = Figure(figsize=(6.4, 3.6), dpi=_DPI)
+    figure.subplots_adjust(left=0.1, right=0.98, top=0.92, bottom=0.14)  # a layout of its own draws all twice
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=9)
     axes.set_xlabel(x, fontsize=9)

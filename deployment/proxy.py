@@ -1,4 +1,4 @@
-# 0001ed38e119: while this is the digest of the lines below, nobody changed them, and we may write them anew.
+# 13dfc291122f: while this is the digest of the lines below, nobody changed them, and we may write them anew.
 """The proxy of lesson 05 as one file: `uvicorn --factory proxy:app`.
 
 Written from lessons/05_fastapi_proxy.py by `make build`.
@@ -419,7 +419,7 @@ async def stream_answer(
         return await anext(source, None)
 
     async def relayed(source: AsyncIterator[httpx2.ServerSentEvent]) -> AsyncIterator[str]:
-        silent_seconds, waiting = 0.0, asyncio.create_task(next_event(source))
+        silent_seconds, waiting, finished = 0.0, asyncio.create_task(next_event(source)), False
         try:
             while True:
                 done, _ = await asyncio.wait({waiting}, timeout=settings.keep_alive_seconds)
@@ -430,12 +430,14 @@ async def stream_answer(
                     yield ": keep-alive\n\n"
                     continue
                 event = waiting.result()
-                if event is None:
+                if event is None and not finished:
                     raise BadAnswer
-                if event.data == "[DONE]":
+                if event is None or event.data == "[DONE]":
                     yield "data: [DONE]\n\n"
                     return
-                yield f"data: {ChatChunk.model_validate_json(event.data).model_dump_json(exclude_none=True)}\n\n"
+                chunk = ChatChunk.model_validate_json(event.data)
+                yield f"data: {chunk.model_dump_json(exclude_none=True)}\n\n"
+                finished = finished or any(choice.finish_reason for choice in chunk.choices)
                 silent_seconds, waiting = 0.0, asyncio.create_task(next_event(source))
         finally:
             waiting.cancel()

@@ -864,9 +864,9 @@ with httpx2.stream("POST", chat_url, headers={"Authorization": f"Bearer {token}"
 #
 # Then, for each event as it comes:
 #
-# 3. `[DONE]` → send `data: [DONE]` and end. Any other → read its `data` as `ChatChunk`, and send that as `data: <its JSON>`.
+# 3. `[DONE]` → send `data: [DONE]` and end. The same where the upstream ends without it after a choice had a `finish_reason`: some servers leave `[DONE]` out (`transformers serve` 5.24 does). Any other → read its `data` as `ChatChunk`, and send that as `data: <its JSON>`.
 # 4. No event for `keep_alive_seconds` → send the comment `: keep-alive`. No event for `idle_seconds` → `TimeoutError`. Each event begins both anew, and no comment costs one.
-# 5. Any exception, an event that is no `ChatChunk` (`BadAnswer`), or an end without `[DONE]` (`BadAnswer`) → send `event: error` with the body of `answer_for(...)` as its `data`, and end. (`answer_for(error).body.decode()`; the status of that answer is not needed any more, its line in the log is.)
+# 5. Any exception, an event that is no `ChatChunk` (`BadAnswer`), or an end with neither `[DONE]` nor a `finish_reason` before it (`BadAnswer`) → send `event: error` with the body of `answer_for(...)` as its `data`, and end. (`answer_for(error).body.decode()`; the status of that answer is not needed any more, its line in the log is.)
 #
 # Each event ends with a blank line: `\n\n`. A task that you start ends with the stream. Do not ask `request.is_disconnected()`: `while_connected` and `EventStream` do that work.
 #
@@ -884,7 +884,7 @@ async def stream_answer(
         return await anext(source, None)
 
     async def relayed(source: AsyncIterator[httpx2.ServerSentEvent]) -> AsyncIterator[str]:
-        silent_seconds, waiting = 0.0, asyncio.create_task(next_event(source))
+        silent_seconds, waiting, finished = 0.0, asyncio.create_task(next_event(source)), False
         try:
             while True:
                 done, _ = await asyncio.wait({waiting}, timeout=settings.keep_alive_seconds)
@@ -895,12 +895,14 @@ async def stream_answer(
                     yield ": keep-alive\n\n"
                     continue
                 event = waiting.result()
-                if event is None:
+                if event is None and not finished:
                     raise BadAnswer
-                if event.data == "[DONE]":
+                if event is None or event.data == "[DONE]":
                     yield "data: [DONE]\n\n"
                     return
-                yield f"data: {ChatChunk.model_validate_json(event.data).model_dump_json(exclude_none=True)}\n\n"
+                chunk = ChatChunk.model_validate_json(event.data)
+                yield f"data: {chunk.model_dump_json(exclude_none=True)}\n\n"
+                finished = finished or any(choice.finish_reason for choice in chunk.choices)
                 silent_seconds, waiting = 0.0, asyncio.create_task(next_event(source))
         finally:
             waiting.cancel()
@@ -936,7 +938,7 @@ async def stream_answer(
 
 # %% [markdown] hint="05-5"
 # Nearly code: `source = aiter(httpx2.EventSource(answer))`; a small `async def next_event(): return await anext(source, None)`; `waiting = asyncio.create_task(next_event())`; loop: `done, _ = await asyncio.wait({waiting}, timeout=settings.keep_alive_seconds)`; not done: count the seconds, `yield ": keep-alive\n\n"`; done:
-# `event = waiting.result()`, `None` means the end; then a new task. `finally: waiting.cancel()`. Around it `except Exception as error:` and one `yield` with `answer_for(...).body.decode()`. Outside: `async with AsyncExitStack() as upstream: answer = await while_connected(request, upstream.enter_async_context(opening))`, look at it, `return EventStream(events(), upstream.pop_all())`.
+# `event = waiting.result()`, `None` means the end, a good one if a `finish_reason` came before; then a new task. `finally: waiting.cancel()`. Around it `except Exception as error:` and one `yield` with `answer_for(...).body.decode()`. Outside: `async with AsyncExitStack() as upstream: answer = await while_connected(request, upstream.enter_async_context(opening))`, look at it, `return EventStream(events(), upstream.pop_all())`.
 
 # %% [markdown] explanation="05-5"
 # Why: three windows, three answers. Before the headers of the upstream, `while_connected` ends the call. Between two events, Starlette cancels the generator, and `EventStream` closes the connection. And a plain answer goes through `while_connected` in

@@ -930,14 +930,63 @@ with needs("06-1"), needs("06-2"), needs("06-6"):
 # %% [markdown]
 # ## 9. If it is your machine: which engine, which work, which way out
 #
-# | engine | for | source |
-# |---|---|---|
-# | vLLM, SGLang | many callers on a GPU | HF's docs name both in place of TGI (`engines/tgi.md`, 2026-08-20) |
-# | llama.cpp, Ollama | one user, also without a GPU. For a *private* model on the Hub, Ollama uses an SSH key of its own, not your access token | hub-docs, `docs/hub/ollama.md`, 2026-08-22 |
-# | ONNX Runtime | small models on a CPU, in a program or on a device. The exporter `optimum-onnx` 0.1.0 wants transformers below 4.58: not beside version 5 | package metadata, 2026-11 |
-# | TGI | what already runs on it | maintenance mode since 2025-12-11 |
+# An **engine** is the program that serves a model. The router, an Inference Endpoint and every engine below speak the chat API of OpenAI. **Predict:** what of your client has to change between them?
+
+# %%
+ENGINES = table("engines")
+for engine in ENGINES["engines"]:
+    kept = "" if engine["maintained"] else " (maintenance mode)"
+    print(f"{engine['name']:<18} {engine['base_url']:<26} {engine['good_for']}{kept}")
+print(f"as of {ENGINES['taken']}; data/engines.toml says how to start each, which key it wants, and its source")
+
+# %% [markdown]
+# A base URL, a key and a model's name: three values, so keep them in the settings and not in the code. The key is the engine's own: an access token of Hugging Face has no business on a machine of yours.
 #
-# "Many callers" and "one user" are no matter of taste. The table has one comparison on the same card. **Predict** the factor between the two.
+# Below, one function asks two places. The second is an Inference Endpoint of the sandbox, which fell asleep after its idle hour. **Predict:** what does the first call to it get, and how long does the second one
+# wait?
+
+# %%
+import httpx2
+
+hub = sandbox.start()
+hub.clock.freeze()
+demo = hub.endpoints.create("demo", "org/model", min_replica=0, skips_waits=True)  # a held call moves the clock
+hub.clock.advance(2 * 3600)
+
+
+def ask(base_url: str, model: str, **headers: str) -> str:
+    """The beginning of the answer, or the status of a refusal."""
+    answer = httpx2.post(
+        f"{base_url}/chat/completions",
+        headers={"Authorization": f"Bearer {hub.tokens['write']}"} | headers,
+        json={"model": model, "messages": [{"role": "user", "content": "What is a read token?"}]},
+        timeout=30,
+    )
+    return str(answer.json()["choices"][0]["message"]["content"])[:40] if answer.is_success else str(answer.status_code)
+
+
+print("router:          ", ask(f"{hub.router}/v1", "openai/gpt-oss-20b"))
+print("endpoint, asleep:", ask(demo.base_url, "org/model"), "and now it is", demo.state)
+began = hub.clock.now()
+print("endpoint, held:  ", ask(demo.base_url, "org/model", **{"X-Scale-Up-Timeout": "600"}))
+print(f"waited {hub.clock.now() - began:.0f} s; {demo.billed_minutes} minutes are billed so far")
+hub.stop()
+
+# %% [markdown]
+# The call that met 503 had woken it; the header lets the next one wait instead of failing (hf-endpoints-documentation, `guides/autoscaling.md`, 2026-08-20). Starting was billed like running, and so was the idle
+# hour: that is exercise 06-2. The length of the start is the sandbox's own; measure yours.
+#
+# So the **way out** costs three settings. What it still takes is a look at the small print of the other engine:
+
+# %%
+for engine in ENGINES["engines"]:
+    print(f"{engine['name']}: {engine['differs']}")
+
+# %% [markdown]
+# **Try it**, once `make model` is done: in `~/.cache/hugging-face-token-course/`, start `transformers serve SmolLM2-135M-Instruct --port 8000` (the program lies in `.venv/bin/` of the course), and give the client of
+# lesson 04 the base URL `http://localhost:8000/v1` and that model's name.
+#
+# "Many users" and "one user" in the table are no matter of taste: somebody compared two engines on the same card. **Predict** the factor between the two.
 
 # %%
 vllm, ollama = (
@@ -957,8 +1006,6 @@ print(f"{vllm['peak'] / ollama['peak']:.0f} times ({THROUGHPUT['sources']['redha
 #
 # The price of a machine is not its rent alone. Who patches it, who is called at night when it stops, who loads the next model, and who notices that the answers got worse? With the API it is the provider, with an endpoint
 # Hugging Face for the machine and you for the model, on your own machine you for all. That is the factor in the row `operations`. **Which of the four would you have forgotten?**
-#
-# The **way out** is cheap if you keep one thing: router, Inference Endpoint and all engines above speak the protocol of OpenAI. So a client knows a base URL, a model's name and a secret, and nothing else of the other side.
 #
 # ## 10. Your own case
 #

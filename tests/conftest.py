@@ -124,6 +124,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(f"{folder + '/':<12} exercises: {told}")
     passed = [r.nodeid for r in terminalreporter.stats.get("passed", []) if "passes_nbval" in r.nodeid]
     terminalreporter.write_line(f"{'nbval':<12} notebooks: {len(passed)} run from top to bottom as stored")
+    skipped = (str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", []) if report.longrepr)
+    for reason, number in Counter(reason.removeprefix("Skipped: ") for reason in skipped).items():
+        if not reason.startswith("todo:"):
+            terminalreporter.write_line(f"{'skipped':<12} {number}: {reason}")
 
 
 def _worse(old: str | None, new: str) -> str:

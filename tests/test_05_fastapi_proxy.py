@@ -1313,7 +1313,7 @@ LATE: dict[str, tuple[str, str, list[Part]]] = {
     "an event that is no JSON": ("late-error-lost", "bad_gateway", [f"data: {CANARY}\n\n".encode(), DONE]),
     "a broken connection": ("late-exception-escapes", "bad_gateway", [httpx2.ReadError(CANARY)]),
     "a time-out": ("late-exception-escapes", "timeout", [httpx2.ReadTimeout(CANARY)]),
-    "an end without [DONE]": ("cut-unnoticed", "bad_gateway", []),
+    "an end with neither [DONE] nor a finish_reason": ("cut-unnoticed", "bad_gateway", []),
 }
 
 
@@ -1461,6 +1461,19 @@ def test_05_5_nobody_in_between_holds_it_back(lesson: SimpleNamespace) -> None:
         seen=f"the headers of the answer were {got.headers}",
         due="those of EventStream: without them a cache or nginx in between holds the events back",
         read='"Exercise 05-5", point 2',
+    )
+
+
+def test_05_5_a_finish_reason_is_an_end_too(lesson: SimpleNamespace) -> None:
+    last = json.dumps({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+
+    got = stream(lesson, [chunk("Well"), f"data: {last}\n\n".encode()])
+
+    assert got.events()[-1] == ("message", "[DONE]"), wrong(
+        "done-demanded",
+        seen=f"the upstream gave a finish_reason and ended without [DONE]; the last event was {got.events()[-1]}",
+        due="data: [DONE]: the answer is whole, and not every server says so a second time",
+        read='"Exercise 05-5", point 3',
     )
 
 

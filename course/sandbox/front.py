@@ -6,6 +6,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from course.sandbox.control import PREFIX, control_app
+from course.sandbox.endpoint_app import endpoint_app
 from course.sandbox.hub import cdn_app, hub_app
 from course.sandbox.injection import around
 from course.sandbox.router import router_app
@@ -15,7 +16,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def front(world: World, ports: Sequence[int]) -> ASGIApp:
-    """One application for all sockets. ports: of the Hub, the router, the file store and elsewhere, in this order."""
+    """One application for all sockets. ports: of Hub, router, file store, endpoints and elsewhere, in this order."""
     hub, router = hub_app(world), around(world, "router", router_app(world))
     control = control_app(world)
 
@@ -23,7 +24,7 @@ def front(world: World, ports: Sequence[int]) -> ASGIApp:
         """Another origin that is both, so that one sees what a redirected request is worth there."""
         await (router if scope["path"].startswith("/v1/") else hub)(scope, receive, send)
 
-    parts: list[ASGIApp] = [hub, router, cdn_app(world), elsewhere]
+    parts: list[ASGIApp] = [hub, router, cdn_app(world), endpoint_app(world), elsewhere]
     by_port = dict(zip(ports, parts, strict=True))
 
     async def choose(scope: Scope, receive: Receive, send: Send) -> None:

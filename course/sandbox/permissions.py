@@ -5,15 +5,15 @@ carries is asked of `rights.holds`; what is public, gated, switched off or held 
 
 Sources: huggingface/hub-docs docs/hub/security-tokens.md (2026-08-07), docs/hub/enterprise-tokens-management.md
 (2026-08-22); messages of refused calls: observed, third-party, 2025-05 to 2026-09, or marked as the sandbox's own.
-Left out: no address of the sandbox asks for post.write, collection.*, inference.endpoints.*, job.write, user.* and
-org.*; `rights.holds` answers for them all the same.
+Left out: no address of the sandbox asks for post.write, collection.*, job.write, user.* and org.*; `rights.holds`
+answers for them all the same.
 """
 
 from dataclasses import dataclass
 
 from course.sandbox.account import Account
 from course.sandbox.repositories import Repository
-from course.sandbox.rights import holds, may_use_gates
+from course.sandbox.rights import EntityType, holds, may_use_gates
 from course.sandbox.tokens import Token
 
 READ_CONTENT = "repo.content.read"
@@ -21,6 +21,8 @@ WRITE_CONTENT = "repo.write"
 READ_ACCESS_REQUESTS = "repo.access.read"
 DISCUSS = "discussion.write"
 CALL_INFERENCE = "inference.serverless.write"
+CALL_ENDPOINTS = "inference.endpoints.infer.write"
+MANAGE_ENDPOINTS = "inference.endpoints.write"
 
 INVALID_CREDENTIALS = "Invalid credentials in Authorization header"
 NO_CREDENTIALS = "Invalid username or password."  # observed, third-party, 2026: what a call without a token reads
@@ -116,6 +118,15 @@ def refuse_inference(token: Token | None, account: Account, bill_to: str | None 
     owner = f"user {payer}" if payer == account.name else f"org {payer}"
     method = "This authentication method does not have sufficient permissions to call Inference Providers"
     return Refusal(403, f"{method} on behalf of {owner}")
+
+
+def refuse_endpoints(token: Token, permission: str, namespace: str, account: Account) -> Refusal | None:
+    """May this token call, or manage, the Inference Endpoints of `namespace`? Message: the sandbox's own."""
+    refusal = refuse_by_policy(token, namespace, account)
+    kind: EntityType = "user" if namespace == account.name else "org"
+    if refusal is None and not holds(token, permission, kind, namespace, account):
+        refusal = Refusal(403, f"403 Forbidden: for endpoints of {namespace} this takes {permission}")
+    return refusal
 
 
 def refuse_by_policy(token: Token, owner: str, account: Account) -> Refusal | None:

@@ -1,4 +1,4 @@
-"""Start and stop a sandbox: four loopback sockets and one thread that serves them."""
+"""Start and stop a sandbox: five loopback sockets and one thread that serves them."""
 
 import asyncio
 import errno
@@ -16,6 +16,7 @@ from course.errors import CourseError
 from course.sandbox.account import Account
 from course.sandbox.answers import Engine, Script
 from course.sandbox.clock import Clock
+from course.sandbox.endpoint import Endpoints
 from course.sandbox.faults import Body, DateIn, Fault, Pass, Side
 from course.sandbox.front import LOOPBACK, front
 from course.sandbox.line import Protocol
@@ -52,7 +53,7 @@ class Sandbox:
     def __init__(self, world: World, port: int | None) -> None:
         self._world = world
         sockets, refusing = _open_sockets(port), open_socket(0, listening=False)
-        self.url, self.router, world.cdn_url, self.elsewhere_url = map(_url, sockets)
+        self.url, self.router, world.cdn_url, world.endpoints.origin, self.elsewhere_url = map(_url, sockets)
         self.refused_url = _url(refusing)
         world.elsewhere_port = sockets[-1].getsockname()[1]
         self._server = _Server(front(world, [opened.getsockname()[1] for opened in sockets]))
@@ -78,6 +79,11 @@ class Sandbox:
         return self._world.repositories
 
     @property
+    def endpoints(self) -> Endpoints:
+        """Its Inference Endpoints: `create` one, and the address of the API that manages them."""
+        return self._world.endpoints
+
+    @property
     def token_store(self) -> TokenStore:
         return self._world.tokens
 
@@ -88,7 +94,7 @@ class Sandbox:
 
     @property
     def requests(self) -> list[Exchange]:
-        """Every request so far on Hub, router and file store, in order of arrival, credentials masked."""
+        """Every request so far on Hub, router, file store and endpoints, in order of arrival, credentials masked."""
         return self._world.recorder.exchanges
 
     def forget(self) -> None:
@@ -198,13 +204,13 @@ def _issue_tokens(world: World) -> None:
 
 
 def _open_sockets(port: int | None) -> list[socket.socket]:
-    """Hub, router, file store, elsewhere. With a port for the Hub, the router takes the next one if it is free."""
+    """Hub, router, file store, endpoints, elsewhere. With a port for the Hub, the router takes the next, if free."""
     hub = open_socket(port or 0)
     try:
         router = open_socket(port + 1 if port else 0)
     except (PortInUse, OverflowError):
         router = open_socket(0)
-    return [hub, router, open_socket(0), open_socket(0)]
+    return [hub, router, *(open_socket(0) for _ in range(3))]
 
 
 def open_socket(port: int, listening: bool = True) -> socket.socket:

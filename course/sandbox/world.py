@@ -11,6 +11,7 @@ from course.masking import mask
 from course.sandbox.account import Account
 from course.sandbox.answers import Engine, Model, Script, load_models
 from course.sandbox.clock import Clock
+from course.sandbox.endpoint import Endpoints
 from course.sandbox.faults import Fault, Side
 from course.sandbox.limits import RateLimits, Usage, bucket_of
 from course.sandbox.permissions import INVALID_CREDENTIALS, Refusal
@@ -42,6 +43,7 @@ class World:
         self.limits = RateLimits(self.clock)
         self.recorder = Recorder(self.clock)
         self.wire = Wire(self.clock)
+        self.endpoints = Endpoints(self.clock, self.account.name)
 
     def identify(self, request: Request) -> Token | Refusal | None:
         """Who calls: a token, None for nobody, or the refusal of credentials that are not good.

@@ -1,13 +1,15 @@
-"""Pretend learners: notebooks with answers written into them."""
+"""Pretend learners: notebooks with answers written into them, and lessons as we solve them."""
 
 import json
 import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from course.exercises import ROOT, Exercise, all_lessons, find_exercise
+from course.definitions import execute, lesson_definitions, new_namespace
+from course.exercises import ROOT, Exercise, all_lessons, find_exercise, find_lesson
 
 _BLOCK = re.compile(r"^# %% (?P<id>\d\d-\d+) (?P<state>wrong|right): (?P<name>.+)\n", re.MULTILINE)
 
@@ -102,3 +104,11 @@ def _keep_given(exercise: Exercise, code: str) -> str:
         0
     ]
     return given + code
+
+
+@cache
+def solved(number: str) -> SimpleNamespace:
+    """The names of a lesson, solved."""
+    names = new_namespace(f"solved_{number}")
+    execute(lesson_definitions(find_lesson(number)), names)
+    return SimpleNamespace(**names)

@@ -5,17 +5,15 @@ import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
 import uvicorn
 from anyio.from_thread import start_blocking_portal
 
-from course.definitions import execute, lesson_definitions, new_namespace
-from course.exercises import find_lesson
 from course.sandbox.front import LOOPBACK
 from course.sandbox.server import open_socket
+from tests.course.learners import solved
 
 TOKEN = "hf_" + "CaNaRy" * 5 + "wxyz"  # put together here, so that no file holds the shape of a token
 QUESTION = {"model": "openai/gpt-oss-20b", "messages": [{"role": "user", "content": "What is a token?"}]}
@@ -24,12 +22,9 @@ PLAIN = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "W
 ANSWER = json.dumps(PLAIN).encode()
 
 
-@cache
 def solution() -> SimpleNamespace:
     """The names of the lesson, solved."""
-    names = new_namespace("solved_proxy")
-    execute(lesson_definitions(find_lesson("05")), names)
-    return SimpleNamespace(**names)
+    return solved("05")
 
 
 def shows_the_token(said: bytes | str) -> bool:

@@ -374,11 +374,10 @@ def test_a_virtual_clock_jumps_also_where_another_loop_runs() -> None:
     assert asyncio.run(notebook()) == 60
 
 
-def test_the_lessons_import_no_torch() -> None:
+def test_a_check_of_the_lesson_loads_nothing_heavy() -> None:
     code = (
-        "import sys; from course.exercises import all_lessons; from course.definitions import *\n"
-        "for lesson in all_lessons():\n"
-        "    if lesson.number <= '06': execute(lesson_definitions(lesson), new_namespace('lesson'))\n"
+        "import sys; from course.exercises import find_lesson; from course.definitions import *\n"
+        "execute(lesson_definitions(find_lesson('06')), new_namespace('lesson'))\n"
         "print({'torch', 'matplotlib', 'onnxruntime'} & {*sys.modules})"
     )
 

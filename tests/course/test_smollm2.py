@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from course import sandbox, smollm2
+from course import bench, sandbox, smollm2
 from course.exercises import ROOT
 from course.sandbox.repositories import File, Repository
 
@@ -257,3 +257,11 @@ def test_live_takes_it_from_the_hub_with_the_token(hub: sandbox.Sandbox, tmp_pat
     assert refused.returncode == 2
     assert "The Hub did not give HuggingFaceTB/SmolLM2-135M-Instruct" in refused.stderr
     assert hub.tokens["revoked"] not in refused.stderr + refused.stdout
+
+
+# --- without it -----------------------------------------------------------------------------------------------
+
+
+def test_the_bench_says_that_it_is_missing(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(bench.local_model(ROOT)) == []
+    assert "next: make model" in capsys.readouterr().out

@@ -868,8 +868,7 @@ def chat_app(settings, transport=None):
 # +            return EventStream(whole(), upstream.pop_all())
 
 # %% 05-5 wrong: unchosen-fields
-# -                yield f"data: {ChatChunk.model_validate_json(event.data).model_dump_json(exclude_none=True)}\n\n"
-# +                ChatChunk.model_validate_json(event.data)
+# -                yield f"data: {chunk.model_dump_json(exclude_none=True)}\n\n"
 # +                yield f"data: {event.data}\n\n"
 
 # %% 05-5 wrong: one-spelling
@@ -892,20 +891,18 @@ def chat_app(settings, transport=None):
 # +by_line(answer)
 
 # %% 05-5 wrong: event-dropped
-# -                yield f"data: {ChatChunk.model_validate_json(event.data).model_dump_json(exclude_none=True)}\n\n"
-# +                part = ChatChunk.model_validate_json(event.data)
-# +                if part.choices and part.choices[0].delta.content:
-# +                    yield f"data: {part.model_dump_json(exclude_none=True)}\n\n"
+# -                yield f"data: {chunk.model_dump_json(exclude_none=True)}\n\n"
+# +                if chunk.choices and chunk.choices[0].delta.content:
+# +                    yield f"data: {chunk.model_dump_json(exclude_none=True)}\n\n"
 
 # %% 05-5 wrong: event-dropped
-# -                yield f"data: {ChatChunk.model_validate_json(event.data).model_dump_json(exclude_none=True)}\n\n"
-# +                part = ChatChunk.model_validate_json(event.data)
-# +                if part.choices[0].finish_reason != "error":
-# +                    yield f"data: {part.model_dump_json(exclude_none=True)}\n\n"
+# -                yield f"data: {chunk.model_dump_json(exclude_none=True)}\n\n"
+# +                if chunk.choices[0].finish_reason != "error":
+# +                    yield f"data: {chunk.model_dump_json(exclude_none=True)}\n\n"
 
 # %% 05-5 wrong: text-lost
-# -                if event.data == "[DONE]":
-# +                if "[DONE]" in event.data:
+# -                if event is None or event.data == "[DONE]":
+# +                if event is None or "[DONE]" in event.data:
 
 # %% 05-5 wrong: error-as-a-stream
 # -            if answer.status_code != 200:
@@ -936,11 +933,11 @@ def chat_app(settings, transport=None):
 # +        return answer_for(error)
 
 # %% 05-5 wrong: late-error-lost
-# -                yield f"data: {ChatChunk.model_validate_json(event.data).model_dump_json(exclude_none=True)}\n\n"
+# -                chunk = ChatChunk.model_validate_json(event.data)
 # +                try:
-# +                    yield f"data: {ChatChunk.model_validate_json(event.data).model_dump_json(exclude_none=True)}\n\n"
+# +                    chunk = ChatChunk.model_validate_json(event.data)
 # +                except ValidationError:
-# +                    pass
+# +                    chunk = ChatChunk(choices=[])
 
 # %% 05-5 wrong: late-exception-escapes
 # -        except Exception as error:
@@ -949,10 +946,14 @@ def chat_app(settings, transport=None):
 # +            outcome
 
 # %% 05-5 wrong: cut-unnoticed
-# -                if event is None:
+# -                if event is None and not finished:
 # -                    raise BadAnswer
-# +                if event is None:
+# +                if event is None and not finished:
 # +                    return
+
+# %% 05-5 wrong: done-demanded
+# -                if event is None and not finished:
+# +                if event is None:
 
 # %% 05-5 wrong: upstream-words
 # -{bytes(answer_for(outcome).body).decode()}
@@ -1093,13 +1094,13 @@ async def stream_answer(request, opening, settings):
         try:
             async for event in httpx2.EventSource(answer):
                 await queue.put(event)
-            await queue.put(BadAnswer())
+            await queue.put(None)
         except Exception as error:
             await queue.put(error)
 
     async def events(answer):
         reader = asyncio.create_task(read(answer))
-        last = asyncio.get_running_loop().time()
+        last, reason = asyncio.get_running_loop().time(), None
         try:
             while True:
                 try:
@@ -1111,10 +1112,12 @@ async def stream_answer(request, opening, settings):
                         yield b": keep-alive\n\n"
                         continue
                 last = asyncio.get_running_loop().time()
+                if item is None and not reason:
+                    item = BadAnswer()
                 if isinstance(item, Exception):
                     yield failed(item)
                     return
-                if item.data == "[DONE]":
+                if item is None or item.data == "[DONE]":
                     yield b"data: [DONE]\n\n"
                     return
                 try:
@@ -1122,6 +1125,8 @@ async def stream_answer(request, opening, settings):
                 except ValidationError:
                     yield failed(BadAnswer())
                     return
+                for choice in chunk.choices:
+                    reason = reason or choice.finish_reason
                 yield b"data: " + chunk.model_dump_json().encode() + b"\n\n"
         finally:
             reader.cancel()
@@ -1143,6 +1148,7 @@ async def stream_answer(request, opening, settings):
 
 # %% 05-5 right: time.monotonic and a shield
 from time import monotonic
+from types import SimpleNamespace
 async def stream_answer(request, opening, settings):
     async def events(answer):
         source = aiter(httpx2.EventSource(answer))
@@ -1150,7 +1156,10 @@ async def stream_answer(request, opening, settings):
             try:
                 return await anext(source)
             except StopAsyncIteration:
+                if reasons - {None}:
+                    return SimpleNamespace(data="[DONE]")
                 raise BadAnswer
+        reasons = set()
         last = monotonic()
         reading = None
         try:
@@ -1173,6 +1182,7 @@ async def stream_answer(request, opening, settings):
                     part = ChatChunk.model_validate_json(event.data)
                 except ValidationError as error:
                     raise BadAnswer from error
+                reasons |= {choice.finish_reason for choice in part.choices}
                 yield f"data: {part.model_dump_json()}\n\n"
         except Exception as error:
             public = public_error(error)
