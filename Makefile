@@ -7,13 +7,13 @@ COURSE = .venv/bin/python -m course
 READY = .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test check watch hint solution reset sandbox proxy protect doctor build lint format bench faults lock clean
+.PHONY: help lab test check watch hint solution reset sandbox proxy protect doctor build lint format bench faults tiny-model lock clean
 MAKEFLAGS += --no-print-directory
 # Some machines set this; every start would then compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 lab: $(READY)  ## Open JupyterLab in notebooks/ (seconds; the first time about 2 minutes)
 	@$(COURSE) lab
@@ -62,6 +62,9 @@ bench: $(READY)  ## For authors: measure what must stay fast; FULL=1 measures `m
 
 faults: $(READY)  ## For authors: run four clients under every failure, write the table
 	@$(COURSE) faults
+
+tiny-model: $(READY)  ## For authors: train the model of data/tiny-gpt2/ anew (about 5 minutes)
+	@$(COURSE) tiny-model
 
 lock:  ## For authors: requirements.txt -> requirements.lock (needs uv and the network)
 	@uv pip compile --quiet --no-config --universal --python-version 3.11 --no-annotate \

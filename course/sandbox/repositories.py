@@ -90,10 +90,11 @@ def load_repositories(folder: Path = FOLDER) -> dict[str, Repository]:
 
 def _repository(key: str, row: dict[str, Any], folder: Path) -> Repository:
     large = row.pop("large_files", [])
+    home = folder / row.pop("folder", key)
     files = {}
-    for found in sorted((folder / key).rglob("*")):
+    for found in sorted(home.rglob("*")):
         if found.is_file():
-            path = found.relative_to(folder / key).as_posix()
+            path = found.relative_to(home).as_posix()
             files[path] = File(path, found.read_bytes(), large=path in large)
     row.pop("about", None)
     fitting = (kind for kind, prefix in PREFIXES.items() if key.startswith(prefix))

@@ -70,7 +70,7 @@ def test_the_python_versions_are_those_that_set_up_accepts() -> None:
 
 
 def make_targets() -> list[str]:
-    return re.findall(r"^([a-z]+):.*## ", text("Makefile"), re.MULTILINE)
+    return re.findall(r"^([a-z-]+):.*## ", text("Makefile"), re.MULTILINE)
 
 
 def commands() -> list[str]:
@@ -92,8 +92,8 @@ def test_a_command_is_told_to_users(command: str) -> None:
 def test_no_make_target_or_command_is_told_that_does_not_exist() -> None:
     told = "\n".join(map(text, DOCUMENTS))
 
-    assert set(re.findall(r"`make ([a-z]+)", told)) - set(make_targets()) == set()
-    assert set(re.findall(r"python -m course ([a-z]+)", told)) - set(commands()) == set()
+    assert set(re.findall(r"`make ([a-z-]+)", told)) - set(make_targets()) == set()
+    assert set(re.findall(r"python -m course ([a-z-]+)", told)) - set(commands()) == set()
 
 
 def variables() -> list[str]:
