@@ -39,8 +39,8 @@ reset: $(READY)  ## Start afresh: EX=01-2 or NB=01; keeps a backup, UNDO=1 bring
 sandbox: $(READY)  ## Serve Hugging Face in a box on this machine, until Ctrl-C (PORT=8000)
 	@$(COURSE) sandbox --port $(PORT)
 
-proxy: $(READY)  ## Serve the proxy of lesson 05 in front of a sandbox, yours where it is right (PORT=8000)
-	@$(COURSE) proxy --port $(PORT)
+proxy: $(READY)  ## Serve the proxy of lesson 05 and its page, yours where it is right (PORT=8000)
+	@$(COURSE) proxy --port $(PORT) $(if $(PAGE),--page $(PAGE))
 
 protect: $(READY)  ## Let git refuse commits that hold a token; UNDO=1 ends that
 	@$(COURSE) protect $(if $(UNDO),--undo)
@@ -74,7 +74,7 @@ lock:  ## For authors: requirements.txt -> requirements.lock (needs uv and the n
 	   grep -vE '^(cuda-|nvidia-|triton)' .lock.tmp; } > requirements.lock; rm .lock.tmp
 
 clean:  ## Remove what we built (environment, caches); never notebooks, progress or .env
-	@rm -rf .venv .build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf .venv .build .pytest_cache .mypy_cache .ruff_cache .hypothesis course/web/react/node_modules
 	@find . -name __pycache__ -type d -not -path './notebooks/*' -not -path './.git/*' -prune -exec rm -rf {} +
 
 # The stamp: younger than the lock means ready. Set-up looks closer (a hash) and finishes what was cut off.

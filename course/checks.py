@@ -6,7 +6,7 @@ asks for the fixture `lesson`, the learner's names as attributes. Its assertions
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -95,29 +95,33 @@ class Source(Protocol):
 
 def run_checks(exercises: Iterable[Exercise], source: Source) -> dict[str, Verdict]:
     """The verdict on each exercise, in the order given."""
+    return check_answers({exercise.id: (exercise, source) for exercise in exercises})
+
+
+def check_answers(answers: Mapping[str, tuple[Exercise, Source]]) -> dict[str, Verdict]:
+    """The verdict on each answer, under its key. All in one run of pytest: starting it costs more than checking."""
     if not __debug__:
         raise CourseError("The checks are assertions, and this Python leaves them out. Unset PYTHONOPTIMIZE, drop -O.")
-    wanted = list(exercises)
-    verdicts = _verdicts(wanted, source)
-    wrong_ones = [e for e in wanted if verdicts[e.id].state == "wrong" and verdicts[e.id].mistake != ENDLESS]
-    alone = _verdicts(wrong_ones, partial(source, alone=True))
-    innocent = [exercise for exercise in wrong_ones if exercise.id in alone and alone[exercise.id].state == "right"]
-    return verdicts | {exercise.id: _elsewhere(exercise, verdicts[exercise.id]) for exercise in innocent}
+    verdicts = _verdicts(answers)
+    wrong_ones = {key for key, verdict in verdicts.items() if verdict.state == "wrong" and verdict.mistake != ENDLESS}
+    alone = _verdicts({key: (answers[key][0], partial(answers[key][1], alone=True)) for key in wrong_ones})
+    innocent = [key for key, verdict in alone.items() if verdict.state == "right"]
+    return verdicts | {key: _elsewhere(answers[key][0], verdicts[key]) for key in innocent}
 
 
-def _verdicts(wanted: list[Exercise], source: Source) -> dict[str, Verdict]:
+def _verdicts(answers: Mapping[str, tuple[Exercise, Source]]) -> dict[str, Verdict]:
     verdicts: dict[str, Verdict] = {}
-    lessons: dict[str, SimpleNamespace] = {}
-    for exercise in wanted:
+    begun: dict[str, _Answer] = {}
+    for key, (exercise, source) in answers.items():
         try:
             with unpatched():
                 names = source(exercise)
             if names:
-                lessons[exercise.id] = SimpleNamespace(**names)
+                begun[key] = _Answer(exercise, SimpleNamespace(**names))
         except Unfinished as unfinished:
-            verdicts[exercise.id] = unfinished.verdict
-    _run_pytest([exercise for exercise in wanted if exercise.id in lessons], lessons, verdicts)
-    return {exercise.id: verdicts[exercise.id] for exercise in wanted if exercise.id in verdicts}
+            verdicts[key] = unfinished.verdict
+    _run_pytest(begun, verdicts)
+    return {key: verdicts[key] for key in answers if key in verdicts}
 
 
 def _elsewhere(exercise: Exercise, verdict: Verdict) -> Verdict:
@@ -183,68 +187,88 @@ def _in_order(seen: str, due: str, read: str) -> str:
     return f"Seen:  {seen}\nDue:   {due}\nRead:  {read}"
 
 
-class _Runner:
-    """The pytest plugin of one run: hands out the learner's names and collects verdicts."""
+@dataclass(frozen=True)
+class _Answer:
+    """lesson: the learner's names, laid over ours."""
 
-    def __init__(
-        self, lessons: dict[str, SimpleNamespace], verdicts: dict[str, Verdict], by_id: dict[str, Exercise]
-    ) -> None:
-        self._lessons, self._verdicts, self._by_id = lessons, verdicts, by_id
-        self.checked: set[str | None] = set()
+    exercise: Exercise
+    lesson: SimpleNamespace
+
+
+class _Runner:
+    """The pytest plugin of one run: hands out the learners' names and collects verdicts."""
+
+    def __init__(self, answers: dict[str, _Answer], verdicts: dict[str, Verdict]) -> None:
+        self._answers, self._verdicts = answers, verdicts
+        self._wanted = {answer.exercise.id for answer in answers.values()}
+        self.checked: set[str] = set()
 
     @pytest.fixture
     def lesson(self, request: pytest.FixtureRequest) -> SimpleNamespace:
-        return self._lessons[exercise_id(request.node.name) or ""]
+        return self._answers[request.param].lesson
 
     def pytest_configure(self, config: pytest.Config) -> None:
         config.option.tbstyle = "native"  # nobody sees pytest's own traceback; in its usual style it costs 50 ms each
 
-    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        items[:] = [item for item in items if exercise_id(item.name) in self._lessons]
-        self.checked = {exercise_id(item.name) for item in items}
+    def pytest_pycollect_makeitem(self, name: str, obj: object) -> list[Any] | None:
+        # Looking at the checks of other exercises would cost more than running those of this one.
+        return [] if callable(obj) and exercise_id(name) not in self._wanted else None
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        found = exercise_id(metafunc.function.__name__)
+        keys = [key for key, answer in self._answers.items() if answer.exercise.id == found]
+        metafunc.parametrize("lesson", keys, indirect=True)
+        self.checked.update(keys)
 
     def pytest_runtest_setup(self, item: Any) -> None:
-        if exercise_id(item.name) in self._verdicts:  # one problem at a time
-            pytest.skip("an earlier check of this exercise failed")
+        if _key(item) in self._verdicts:  # one problem at a time
+            pytest.skip("an earlier check of this answer failed")
 
     def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
-        found = exercise_id(item.name) or ""
-        if call.excinfo is not None and found not in self._verdicts:
-            self._verdicts[found] = judge(self._by_id[found], call.excinfo.value)
+        key = _key(item)
+        if call.excinfo is not None and key not in self._verdicts:
+            self._verdicts[key] = judge(self._answers[key].exercise, call.excinfo.value)
 
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed:  # a defect of ours: show it whole
             raise RuntimeError(str(report.longrepr))
 
 
-def _run_pytest(exercises: list[Exercise], lessons: dict[str, SimpleNamespace], verdicts: dict[str, Verdict]) -> None:
-    if not exercises:
+def _key(item: Any) -> str:
+    key: str = item.callspec.params["lesson"]
+    return key
+
+
+def _run_pytest(answers: dict[str, _Answer], verdicts: dict[str, Verdict]) -> None:
+    if not answers:
         return
     from course import pytest_plugin
 
-    missing = [exercise for exercise in exercises if not test_file(exercise).exists()]
-    if missing:
-        raise LessonError(
-            f"{test_file(missing[0]).relative_to(ROOT)} is missing: it holds the checks of {missing[0].id}."
-        )
-    files = sorted({str(test_file(exercise)) for exercise in exercises})
-    by_id = {exercise.id: exercise for exercise in exercises}
+    exercises = {answer.exercise for answer in answers.values()}
+    files = sorted({str(_existing_test_file(exercise)) for exercise in exercises})
     # Without confcutdir pytest would look through every folder above the course, a person's home among them.
     options = ["--assert=plain", "--noconftest", "--capture=no", f"--rootdir={ROOT}", "-c", os.devnull]
     options += [f"--confcutdir={ROOT / 'tests'}"]
     options += [word for name in _SWITCHED_OFF for word in ("-p", f"no:{name}")]
-    runner = _Runner(lessons, verdicts, by_id)
+    runner = _Runner(answers, verdicts)
     with _quiet_pytest():
         code = pytest.main([*options, *files], plugins=[pytest_plugin, runner])
     if code == pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
-    unchecked = sorted(set(by_id) - runner.checked)
+    unchecked = sorted(answers[key].exercise.id for key in set(answers) - runner.checked)
     if unchecked:  # else an exercise without a check would count as right
         raise LessonError(f"no test_{unchecked[0].replace('-', '_')}_... in {files[0]} checks {unchecked[0]}.")
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise RuntimeError(f"the checks in {', '.join(files)} could not be run: pytest ended with {code!r}")
-    for exercise in exercises:
-        verdicts.setdefault(exercise.id, Verdict(exercise.id, "right"))
+    for key, answer in answers.items():
+        verdicts.setdefault(key, Verdict(answer.exercise.id, "right"))
+
+
+def _existing_test_file(exercise: Exercise) -> Path:
+    file = test_file(exercise)
+    if not file.exists():
+        raise LessonError(f"{file.relative_to(ROOT)} is missing: it holds the checks of {exercise.id}.")
+    return file
 
 
 def test_file(exercise: Exercise) -> Path:

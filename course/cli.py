@@ -6,7 +6,7 @@ import subprocess
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -135,14 +135,16 @@ def sandbox(
 @app.command()
 def proxy(
     port: Annotated[int | None, typer.Option(help="A free one if 0 or not given.", min=0, max=65535)] = None,
-    static: Annotated[Path | None, typer.Option(help="A folder with a page to serve.", file_okay=False)] = None,
+    page: Annotated[Literal["plain", "react"], typer.Option(help="react needs Node.js, and is built.")] = "plain",
+    static: Annotated[Path | None, typer.Option(help="A folder with a page of your own.", file_okay=False)] = None,
     notebooks: Folder = NOTEBOOKS,
 ) -> None:
-    """Serve the proxy of lesson 05, yours where it is right, in front of a sandbox. Ctrl+C ends it."""
+    """Serve the proxy of lesson 05 with its page, yours where it is right, in front of a sandbox. Ctrl+C ends it."""
+    from course.page import page_folder
     from course.proxy import serve
 
     _require_folder(notebooks, list(find_lesson("05").exercises))
-    serve(port, notebooks.resolve(), static)
+    serve(port, notebooks.resolve(), static or page_folder(page))
 
 
 @app.command()

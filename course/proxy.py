@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from course import sandbox
 from course.checks import run_checks
@@ -15,6 +16,7 @@ from course.definitions import definitions, execute, lesson_definitions, new_nam
 from course.errors import CourseError
 from course.exercises import ROOT, Exercise, find_lesson
 from course.learner import from_notebooks
+from course.page import prepare
 from course.sandbox.front import LOOPBACK
 from course.sandbox.server import open_socket
 
@@ -44,22 +46,30 @@ def load_parts(folder: Path) -> Parts:
     return Parts(names, theirs, ours)
 
 
-def serve(port: int | None, folder: Path, static: Path | None = None) -> None:
+def serve(port: int | None, folder: Path, static: Path) -> None:
     """Serve the proxy on loopback until Ctrl+C, in front of a sandbox; with LIVE=1 in front of the real router.
 
-    static: a folder with a page to serve at "/". Raises PortInUse, and CourseError where the settings are bad.
+    static: a folder with the page to serve at "/". Raises PortInUse, and CourseError where the settings are bad.
     """
     parts = load_parts(folder)
-    page = {"static_dir": str(static)} if static else {}
+    page = {"static_dir": str(static)}
     opened = open_socket(port or 0)
-    print(f"The proxy: http://{LOOPBACK}:{opened.getsockname()[1]}/api/chat   (Ctrl+C ends it)", flush=True)
+    address = f"http://{LOOPBACK}:{opened.getsockname()[1]}"
+    print(f"The page: {address}/   The proxy: {address}/api/chat   (Ctrl+C ends both)", flush=True)
     print(_whose(parts), flush=True)
     if os.environ.get("LIVE") == "1":
-        _run(parts.names["create_app"](_live_settings(parts, page)), opened)
+        _run(make_app(parts, _live_settings(parts, page)), opened)
         return
     with sandbox.start() as hub:
         settings = parts.names["Settings"](hf_token=hub.tokens["fine_grained"], upstream_url=f"{hub.router}/v1", **page)
-        _run(parts.names["create_app"](settings), opened)
+        _run(make_app(parts, settings), opened)
+
+
+def make_app(parts: Parts, settings: Any) -> FastAPI:
+    """The proxy with its page."""
+    app: FastAPI = parts.names["create_app"](settings)
+    prepare(app, settings)
+    return app
 
 
 def _live_settings(parts: Parts, page: dict[str, str]) -> Any:

@@ -3,14 +3,15 @@
 import os
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from course.checks import Unfinished, exercise_id
-from course.exercises import ROOT, find_exercise
+from course.checks import Unfinished, Verdict, exercise_id
+from course.exercises import ROOT, Exercise, find_exercise
 from course.learner import from_notebooks
 
 pytest_plugins = ["course.pytest_plugin"]
@@ -18,6 +19,8 @@ pytest_plugins = ["course.pytest_plugin"]
 # jsonschema, which nbformat loads, builds a grammar of web addresses if this package is there: 2 s in each process, and
 # no notebook holds what it would check.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
+_LONG = ("passes_nbval", "test_browser.py", "gets_its_verdict")
 
 # Programs that tests start are no sockets of this process, so pytest-socket does not see them: they get a proxy that
 # is not there, and no token of whoever runs the tests.
@@ -39,16 +42,31 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("lesson", ["solutions", "notebooks"], indirect=True)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first, in any order: begun last, one of them would keep the other cores waiting."""
+    items.sort(key=lambda item: not any(name in item.nodeid for name in _LONG))
+
+
 @pytest.fixture
 def lesson(request: pytest.FixtureRequest) -> SimpleNamespace:
     """The names that a build defines; an exercise that nobody has begun is a visible skip."""
     exercise = find_exercise(exercise_id(request.node.name) or "")
-    try:
-        return SimpleNamespace(**from_notebooks(ROOT / request.param)(exercise))
-    except Unfinished as unfinished:
-        if unfinished.verdict.state == "todo" and request.param == "notebooks":
+    found = _names(request.param, exercise)
+    if isinstance(found, Verdict):
+        if found.state == "todo" and request.param == "notebooks":
             pytest.skip(f"todo: {exercise.id} in notebooks/{exercise.lesson}.ipynb")
-        pytest.fail(f"{exercise.id} in {request.param}/: {unfinished.verdict.message}", pytrace=False)
+        pytest.fail(f"{exercise.id} in {request.param}/: {found.message}", pytrace=False)
+    return SimpleNamespace(**found)
+
+
+@cache
+def _names(folder: str, exercise: Exercise) -> dict[str, Any] | Verdict:
+    """Read once for all tests of an exercise, as in a check."""
+    try:
+        return from_notebooks(ROOT / folder)(exercise)
+    except Unfinished as unfinished:
+        return unfinished.verdict
 
 
 @pytest.hookimpl(wrapper=True)

@@ -64,6 +64,14 @@ def blank_notebooks(folder: Path) -> Path:
     return folder
 
 
+def one_notebook(folder: Path, exercise: Exercise, code: str) -> Path:
+    """Write the blank of one lesson into `folder`, and `code` into the exercise's cell."""
+    folder.mkdir(parents=True)
+    write(folder, exercise.lesson, blank_notebook(exercise.lesson))
+    answer(folder, exercise, code)
+    return folder
+
+
 def write(folder: Path, stem: str, notebook: dict[str, Any]) -> None:
     (folder / f"{stem}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from course.checks import run_checks, test_file
-from course.exercises import Exercise, all_exercises, find_exercise
+from course.checks import check_answers, test_file
+from course.exercises import Exercise, all_exercises
 from course.learner import from_notebooks
-from tests.course.learners import Answer, answer, answers
+from tests.course.learners import Answer, answers, one_notebook
 
 EXERCISES = all_exercises()
 ids = [exercise.id for exercise in EXERCISES]
@@ -23,32 +23,20 @@ def short_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=ids)
-def test_the_stub_is_todo(exercise: Exercise, learners_folder: Path) -> None:
-    verdict = run_checks([exercise], from_notebooks(learners_folder))[exercise.id]
+def test_every_answer_gets_its_verdict(exercise: Exercise, tmp_path: Path, subtests: pytest.Subtests) -> None:
+    prepared = [given for given in answers() if given.exercise == exercise.id]
+    stub, solution = Answer(exercise.id, "todo", "the stub", exercise.stub), exercise.source
+    given = [stub, Answer(exercise.id, "right", "our solution", solution), *prepared]
+    folders = [one_notebook(tmp_path / str(number), exercise, each.code) for number, each in enumerate(given)]
 
-    assert verdict.state == "todo"
+    verdicts = check_answers({str(folder): (exercise, from_notebooks(folder)) for folder in folders})
 
-
-@pytest.mark.parametrize("exercise", EXERCISES, ids=ids)
-def test_our_solution_is_right(exercise: Exercise, learners_folder: Path) -> None:
-    answer(learners_folder, exercise, exercise.source)
-
-    verdict = run_checks([exercise], from_notebooks(learners_folder))[exercise.id]
-
-    assert (verdict.state, verdict.message) == ("right", None)
-
-
-@pytest.mark.parametrize("given", answers(), ids=lambda given: f"{given.exercise} {given.state} {given.name}")
-def test_a_prepared_answer_gets_its_verdict(given: Answer, learners_folder: Path) -> None:
-    exercise = find_exercise(given.exercise)
-    answer(learners_folder, exercise, given.code)
-
-    verdict = run_checks([exercise], from_notebooks(learners_folder))[exercise.id]
-
-    expected = given.name if given.state == "wrong" else None
-    assert (verdict.state, verdict.mistake) == (given.state, expected), verdict.message
-    if verdict.message:
-        assert re.match(r"(?s)Seen:  .+\nDue:   .+\nRead:  .+", verdict.message)
+    for each, verdict in zip(given, verdicts.values(), strict=True):
+        with subtests.test(each.name, state=each.state):
+            expected = each.name if each.state == "wrong" else None
+            assert (verdict.state, verdict.mistake) == (each.state, expected), verdict.message
+            if verdict.state == "wrong":
+                assert re.match(r"(?s)Seen:  .+\nDue:   .+\nRead:  .+", verdict.message or "")
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=ids)

@@ -54,6 +54,7 @@ COMMANDS = [
     pytest.param(["reset", "UNDO=1"], "reset --undo", id="take a reset back"),
     pytest.param(["sandbox", "PORT=8000"], "sandbox --port 8000", id="sandbox"),
     pytest.param(["proxy", "PORT=8000"], "proxy --port 8000", id="proxy"),
+    pytest.param(["proxy", "PAGE=react"], "proxy --port 0 --page react", id="proxy with the React page"),
     *(pytest.param([name], name, id=name) for name in ("lab", "test", "watch", "doctor", "build", "lint", "bench")),
 ]
 
@@ -98,7 +99,12 @@ def test_clean_removes_what_we_built_and_nothing_else(tree: Path) -> None:
         tree / "solutions" / "01_account_setup.ipynb",
         tree / ".env",
     ]
-    built = [tree / ".build" / "x", tree / ".mypy_cache" / "x", tree / "course" / "__pycache__" / "x.pyc"]
+    built = [
+        tree / ".build" / "x",
+        tree / ".mypy_cache" / "x",
+        tree / "course" / "web" / "react" / "node_modules" / "x",
+        tree / "course" / "__pycache__" / "x.pyc",
+    ]
     for path in [*kept, *built]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("touched by a learner")

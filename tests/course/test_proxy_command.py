@@ -12,6 +12,7 @@ import requests
 
 from course.errors import CourseError
 from course.exercises import ROOT, find_exercise, find_lesson
+from course.page import PLAIN
 from course.proxy import _whose, load_parts, serve
 from tests.course.learners import answer
 from tests.course.proxies import QUESTION
@@ -51,7 +52,7 @@ def test_live_without_settings_says_what_is_missing(learners_folder: Path, monke
     monkeypatch.setenv("MAX_TOKENS", "many")
 
     with pytest.raises(CourseError, match=r"LIVE=1 needs settings.*MAX_TOKENS"):
-        serve(None, learners_folder)
+        serve(None, learners_folder, PLAIN)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGINT that another process could send")

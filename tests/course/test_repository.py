@@ -20,6 +20,7 @@ _NOT_OURS = {
     ".mypy_cache",
     ".ruff_cache",
     ".pytest_cache",
+    "node_modules",
     ".backups",
 }
 # Folders of one person or one machine. A name after the slash, so that prose may say "/home/".

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from course.page import PLAIN
 from course.sandbox import pages
 
+CHAT = (PLAIN / "chat.css").read_text(encoding="utf-8")
 CSS = (Path(pages.__file__).parent / "static" / "style.css").read_text(encoding="utf-8")
 GROUNDS = ("page", "card")
 # What is read on what: texts, then edges that say where something is. Source: WCAG 2.2, 1.4.3 and 1.4.11.
@@ -25,10 +27,10 @@ EDGES = [*product(("line", "accent", "danger"), GROUNDS), ("danger", "danger-tin
 DECORATION = {"faint"}
 
 
-def colours(theme: str) -> dict[str, str]:
+def colours(theme: str, css: str = CSS) -> dict[str, str]:
     """Name -> "#rrggbb". The dark theme replaces what the light one says."""
     light, dark = (
-        dict(re.findall(r"--([\w-]+): (#\w{6});", block)) for block in re.findall(r":root {(.+?)}", CSS, re.S)
+        dict(re.findall(r"--([\w-]+): (#\w{6});", block)) for block in re.findall(r":root {(.+?)}", css, re.S)
     )
     return light if theme == "light" else light | dark
 
@@ -65,7 +67,14 @@ def test_every_pair_of_colours_has_the_contrast_of_wcag_aa(
 
 def test_every_colour_is_judged_and_none_stands_outside_the_themes() -> None:
     judged = {name for pair in TEXTS + EDGES for name in pair} | DECORATION
-    rules = re.sub(r":root {.+?}", "", CSS, flags=re.S)
 
     assert set(colours("light")) == set(colours("dark")) == judged
-    assert re.findall(r"#[0-9a-f]{3,8}\b|\brgba?\((?!0 0 0 / )", rules) == []
+    for css in (CSS, CHAT):
+        rules = re.sub(r":root {.+?}", "", css, flags=re.S)
+        assert re.findall(r"#[0-9a-f]{3,8}\b|\brgba?\((?!0 0 0 / )", rules) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_chat_page_of_lesson_05_has_the_same_colours(theme: str) -> None:
+    assert colours(theme, CHAT).items() <= colours(theme).items()
+    assert len(colours(theme, CHAT)) > 5
