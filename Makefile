@@ -7,13 +7,13 @@ COURSE = .venv/bin/python -m course
 READY = .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test check watch hint solution reset sandbox proxy protect doctor build lint format bench faults tiny-model lock clean
+.PHONY: help lab test check watch hint solution reset model sandbox proxy protect doctor build lint format bench bench-proxy faults tiny-model lock clean
 MAKEFLAGS += --no-print-directory
 # Some machines set this; every start would then compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 lab: $(READY)  ## Open JupyterLab in notebooks/ (seconds; the first time about 2 minutes)
 	@$(COURSE) lab
@@ -36,11 +36,14 @@ solution: $(READY)  ## Show the solution, once it is due: EX=01-2
 reset: $(READY)  ## Start afresh: EX=01-2 or NB=01; keeps a backup, UNDO=1 brings it back
 	@$(COURSE) reset $(if $(UNDO),--undo $(if $(NB),--nb $(NB)),$(if $(NB),--nb $(NB),--ex $(call needed,EX)))
 
-sandbox: $(READY)  ## Serve Hugging Face in a box on this machine, until Ctrl-C (PORT=8000)
-	@$(COURSE) sandbox --port $(PORT)
+model: $(READY)  ## Bring a real small model, once: 93 MB, a minute; LIVE=1 takes it from Hugging Face
+	@$(COURSE) model
 
-proxy: $(READY)  ## Serve the proxy of lesson 05 and its page, yours where it is right (PORT=8000)
-	@$(COURSE) proxy --port $(PORT) $(if $(PAGE),--page $(PAGE))
+sandbox: $(READY)  ## Serve Hugging Face in a box, until Ctrl-C (PORT=8000, ENGINE=local MODEL=smollm2)
+	@$(COURSE) sandbox --port $(PORT) $(engine)
+
+proxy: $(READY)  ## Serve the proxy of lesson 05 and its page, yours where right (PORT=8000 WORKERS=2)
+	@$(COURSE) proxy --port $(PORT) $(if $(PAGE),--page $(PAGE)) $(if $(WORKERS),--workers $(WORKERS)) $(engine)
 
 protect: $(READY)  ## Let git refuse commits that hold a token; UNDO=1 ends that
 	@$(COURSE) protect $(if $(UNDO),--undo)
@@ -60,10 +63,13 @@ format: $(READY)  ## For authors: lay out the code the one way
 bench: $(READY)  ## For authors: measure what must stay fast; FULL=1 measures `make test` too
 	@FULL=$(FULL) $(COURSE) bench
 
+bench-proxy: $(READY)  ## For authors: what the proxy costs, in a minute; FULL=1 for longer, LITELLM=1 beside it
+	@FULL=$(FULL) LITELLM=$(LITELLM) .venv/bin/python -m tests.bench_proxy
+
 faults: $(READY)  ## For authors: run four clients under every failure, write the table
 	@$(COURSE) faults
 
-tiny-model: $(READY)  ## For authors: train the model of data/tiny-gpt2/ anew (about 5 minutes)
+tiny-model: $(READY)  ## For authors: train the model of data/tiny-gpt2/ anew (minutes)
 	@$(COURSE) tiny-model
 
 lock:  ## For authors: requirements.txt -> requirements.lock (needs uv and the network)
@@ -81,4 +87,5 @@ clean:  ## Remove what we built (environment, caches); never notebooks, progress
 $(READY): requirements.lock
 	@$(PYTHON) -m course setup
 
+engine = $(if $(ENGINE),--engine $(ENGINE)) $(if $(MODEL),--model $(MODEL))
 needed = $(or $($(1)),$(error Say which one, for example: make $@ $(1)=01-2))

@@ -49,6 +49,10 @@ _SWITCHED_OFF = [
     "unraisableexception",
     "threadexception",
     "skipping",
+    "subtests",
+    "reports",
+    "assertion",
+    "capture",
 ]
 
 
@@ -210,9 +214,10 @@ class _Runner:
     def pytest_configure(self, config: pytest.Config) -> None:
         config.option.tbstyle = "native"  # nobody sees pytest's own traceback; in its usual style it costs 50 ms each
 
-    def pytest_pycollect_makeitem(self, name: str, obj: object) -> list[Any] | None:
-        # Looking at the checks of other exercises would cost more than running those of this one.
-        return [] if callable(obj) and exercise_id(name) not in self._wanted else None
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pycollect_makeitem(self, name: str) -> list[Any] | None:
+        # An item is made only for what will run: those of a whole lesson cost more than many a check.
+        return None if exercise_id(name) in self._wanted else []
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         found = exercise_id(metafunc.function.__name__)
@@ -247,7 +252,7 @@ def _run_pytest(answers: dict[str, _Answer], verdicts: dict[str, Verdict]) -> No
     exercises = {answer.exercise for answer in answers.values()}
     files = sorted({str(_existing_test_file(exercise)) for exercise in exercises})
     # Without confcutdir pytest would look through every folder above the course, a person's home among them.
-    options = ["--assert=plain", "--noconftest", "--capture=no", f"--rootdir={ROOT}", "-c", os.devnull]
+    options = ["--noconftest", f"--rootdir={ROOT}", "-c", os.devnull]
     options += [f"--confcutdir={ROOT / 'tests'}"]
     options += [word for name in _SWITCHED_OFF for word in ("-p", f"no:{name}")]
     runner = _Runner(answers, verdicts)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -24,6 +25,8 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 
 Ids = Annotated[list[str] | None, typer.Argument(help="Exercises such as 01-2; none means all.")]
 Notebook = Annotated[str | None, typer.Option("--nb", help="All exercises of one notebook: 01")]
+EngineName = Annotated[Literal["scripted", "local"], typer.Option(help="What answers: the script, or a local model.")]
+ModelName = Annotated[str, typer.Option(help="Of the local engine: tiny-gpt2, smollm2 (make model), or a folder.")]
 Folder = Annotated[Path, typer.Option("--notebooks", help="The folder with the notebooks to check.")]
 
 
@@ -119,17 +122,28 @@ def build() -> None:
     build_all()
 
 
+@app.command("model")
+def bring_model() -> None:
+    """Bring SmolLM2-135M-Instruct to this machine, once; with LIVE=1 from the Hub."""
+    from course.smollm2 import bring
+
+    bring(live=os.environ.get("LIVE") == "1")
+
+
 @app.command()
 def sandbox(
     port: Annotated[
         int | None, typer.Option(help="The Hub's port; a free one if 0 or not given.", min=0, max=65535)
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON when ready.")] = False,
+    engine: EngineName = "scripted",
+    model: ModelName = "tiny-gpt2",
 ) -> None:
     """Run Hugging Face in a box on this machine. Ctrl+C ends it."""
+    from course.local_model import load
     from course.sandbox.serve import serve
 
-    serve(port, as_json)
+    serve(port, as_json, load(model) if engine == "local" else None)
 
 
 @app.command()
@@ -137,14 +151,23 @@ def proxy(
     port: Annotated[int | None, typer.Option(help="A free one if 0 or not given.", min=0, max=65535)] = None,
     page: Annotated[Literal["plain", "react"], typer.Option(help="react needs Node.js, and is built.")] = "plain",
     static: Annotated[Path | None, typer.Option(help="A folder with a page of your own.", file_okay=False)] = None,
+    workers: Annotated[int, typer.Option(help="Processes that serve it.", min=1, max=16)] = 1,
+    export: Annotated[Path | None, typer.Option(help="Write it to this file instead.", dir_okay=False)] = None,
     notebooks: Folder = NOTEBOOKS,
+    engine: EngineName = "scripted",
+    model: ModelName = "tiny-gpt2",
 ) -> None:
-    """Serve the proxy of lesson 05 with its page, yours where it is right, in front of a sandbox. Ctrl+C ends it."""
+    """Serve the proxy of lesson 05 and its page, yours where right, before a sandbox or a model. Ctrl+C ends it."""
+    from course import proxy
+    from course.local_model import load
     from course.page import page_folder
-    from course.proxy import serve
 
     _require_folder(notebooks, list(find_lesson("05").exercises))
-    serve(port, notebooks.resolve(), static or page_folder(page))
+    if export:
+        print(proxy.export(notebooks.resolve(), export))
+    else:
+        answering = load(model) if engine == "local" else None
+        proxy.serve(port, notebooks.resolve(), static or page_folder(page), workers, answering)
 
 
 @app.command()
@@ -206,8 +229,9 @@ def train_tiny_model() -> None:
 @app.command()
 def test() -> None:
     """Run every test: the course, the solutions, your notebooks, lint and types."""
+    workers = str((os.cpu_count() or 1) + 1)  # one more than cores, because some tests wait for a server or a browser
     raise typer.Exit(
-        subprocess.call([sys.executable, "-m", "pytest", "-n", "auto", "--dist", "worksteal", "tests"], cwd=ROOT)
+        subprocess.call([sys.executable, "-m", "pytest", "-n", workers, "--dist", "worksteal", "tests"], cwd=ROOT)
     )
 
 

@@ -114,8 +114,28 @@ def execute(found: Definitions, namespace: dict[str, Any], without: Iterable[str
         except Stop:
             raise
         except BaseException as error:  # exit() in a constant, too
-            failed.update(dict.fromkeys(_bound(statement), f"{type(error).__name__}: {error}"))
+            failed.update(dict.fromkeys(bound(statement), f"{type(error).__name__}: {error}"))
     return failed
+
+
+def beyond(theirs: Definitions, ours: Definitions, names: Iterable[str]) -> Definitions:
+    """The statements of `theirs` that make another thing than `ours` made: those that define one of `names`, those
+    that are written differently, and those that read what these define. Making a lesson's classes twice takes longer
+    than many a check."""
+    if theirs.flags != ours.flags:
+        return theirs
+    given, new = {_written(statement) for statement, _ in ours.statements}, set(names)
+    kept = []
+    for statement, filename in theirs.statements:
+        if _written(statement) not in given or new & (bound(statement) | reads(statement)):
+            new |= bound(statement)
+            kept.append((statement, filename))
+    return Definitions(kept, theirs.broken, theirs.flags)
+
+
+@lru_cache(maxsize=2000)
+def _written(statement: ast.stmt) -> str:
+    return ast.dump(statement)
 
 
 @lru_cache(maxsize=2000)
@@ -173,26 +193,26 @@ def _without_magics(source: str) -> str:
 
     first, _, rest = source.lstrip().partition("\n")
     body = "pass\n" + rest if first.startswith(_HARMLESS_CELL_MAGICS) else source
-    return TransformerManager().transform_cell(body)
+    return str(TransformerManager().transform_cell(body))
 
 
 def _kept(statements: Iterable[ast.stmt]) -> set[ast.stmt]:
     every = list(statements)
     kept = {s for s in every if isinstance(s, ast.Import | ast.ImportFrom | Definition) or _is_constant(s)}
-    defined = {name for statement in kept if isinstance(statement, Definition) for name in _bound(statement)}
-    kept |= {statement for statement in every if _adds_to(statement, defined)}
+    defined = {name for statement in kept if isinstance(statement, Definition) for name in bound(statement)}
+    kept |= {statement for statement in every if adds_to(statement, defined)}
     read: set[str] = set()
     new = kept
     while True:
-        read |= {name for statement in new for name in _reads(statement)}
-        more = {s for s in every if _is_plain(s) and s not in kept and read & _bound(s)}
+        read |= {name for statement in new for name in reads(statement)}
+        more = {s for s in every if _is_plain(s) and s not in kept and read & bound(s)}
         if not more:
             return kept
         kept, new = kept | more, more
 
 
 @lru_cache(maxsize=2000)
-def _reads(statement: ast.stmt) -> frozenset[str]:
+def reads(statement: ast.stmt) -> frozenset[str]:
     """The names that `statement` looks up in its module: a parameter or local of the same name is none."""
     return frozenset(_module_names(symtable.symtable(ast.unparse(statement), "cell", "exec"), is_module=True))
 
@@ -206,7 +226,7 @@ def _module_names(table: symtable.SymbolTable, is_module: bool = False) -> Itera
 
 
 def _is_constant(statement: ast.stmt) -> bool:
-    return _is_plain(statement) and any(name.isupper() for name in _bound(statement))
+    return _is_plain(statement) and any(name.isupper() for name in bound(statement))
 
 
 @lru_cache(maxsize=2000)
@@ -216,7 +236,7 @@ def _is_plain(statement: ast.stmt) -> bool:
     return not any(isinstance(node, ast.Await) for node in ast.walk(statement))
 
 
-def _adds_to(statement: ast.stmt, definitions: set[str]) -> bool:
+def adds_to(statement: ast.stmt, definitions: set[str]) -> bool:
     """Whether `statement` is `Name.attribute = ...` for a name in `definitions`: a class written in two cells."""
     return isinstance(statement, ast.Assign) and all(
         isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id in definitions
@@ -225,7 +245,8 @@ def _adds_to(statement: ast.stmt, definitions: set[str]) -> bool:
 
 
 @lru_cache(maxsize=2000)
-def _bound(statement: ast.stmt) -> frozenset[str]:
+def bound(statement: ast.stmt) -> frozenset[str]:
+    """The names that `statement` gives a value in its module."""
     if isinstance(statement, Definition):
         return frozenset({statement.name})
     if isinstance(statement, ast.Import | ast.ImportFrom):

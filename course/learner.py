@@ -15,6 +15,7 @@ from course.definitions import (
     Definition,
     Definitions,
     UnreadableNotebook,
+    beyond,
     bodies,
     definitions,
     execute,
@@ -114,7 +115,8 @@ def _solved(exercise: Exercise) -> dict[str, Any]:
 
 
 def _overlay(exercise: Exercise, theirs: Definitions, lent: list[str], namespace: dict[str, Any]) -> dict[str, Any]:
-    failed = execute(theirs, namespace, without=lent)
+    ours = lesson_definitions(find_lesson(exercise.lesson))
+    failed = execute(beyond(theirs, ours, [exercise.name]), namespace, without=lent)
     if exercise.name not in namespace:
         reason = failed.get(exercise.name, "its definition was not run")
         message = f"Seen:  {exercise.name} could not be defined: {reason}\nDue:   its cell runs without an error"

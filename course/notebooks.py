@@ -16,6 +16,7 @@ from nbclient import NotebookClient
 
 from course.exercises import ROOT, Lesson, all_lessons, blank, has_solution, solved
 from course.files import write_whole
+from course.proxy import export_solution
 from course.shipped import Shipped, fingerprint
 
 _IN_A_KERNEL = [
@@ -51,6 +52,8 @@ def build(root: Path = ROOT, say: Callable[[str], None] = print) -> None:
     for lesson in all_lessons():
         _build_blank(root, lesson, shipped, say)
         _build_solved(root, lesson, say)
+    if told := export_solution(root):
+        say(told)
 
 
 def blank_notebook(lesson: Lesson) -> Any:
@@ -152,7 +155,7 @@ def _inputs(root: Path, lesson: Lesson) -> str:
     files = [root / "lessons" / f"{lesson.stem}.py", root / "tests" / f"test_{lesson.stem}.py"]
     files += [root / "course" / f"{name}.py" for name in _IN_A_KERNEL] + sorted((root / "course/sandbox").glob("*.py"))
     files += sorted(path for path in (root / "data").rglob("*") if path.is_file() and path.name != "shipped.json")
-    files += [root / "requirements.lock"]
+    files += [root / "requirements.lock", root / "deployment/Dockerfile", root / "deployment/kubernetes/proxy.yaml"]
     return hashlib.sha256("".join(_digest(path) for path in files).encode()).hexdigest()
 
 

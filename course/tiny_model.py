@@ -41,7 +41,7 @@ class Settings:
     learning_rate: float = 2e-3
     held_out: int = 20
     seed: int = 7
-    threads: int = 2
+    threads: int = 1
 
 
 def paragraphs() -> list[str]:

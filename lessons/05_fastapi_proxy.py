@@ -9,8 +9,9 @@
 # - **relay** an answer, whole or as a stream, and **hang up** when the caller does;
 # - **limit** callers, and **harden** the server around it all.
 #
-# You should know how a token travels (lesson 01), and what `async def` means. About 90 minutes. Works offline: a sandbox on
-# this machine plays Hugging Face, and its tokens open nothing anywhere else.
+# You should know how a token travels (lesson 01), what a route of FastAPI is, and what `await` and a task of asyncio do.
+# About 150 minutes: take a break after section 6. Works offline: a sandbox on this machine plays Hugging Face, and its
+# tokens open nothing anywhere else.
 
 # %% [markdown]
 # ## 1. What a page gives away
@@ -100,6 +101,7 @@ print(TestClient(example).post("/generate", json={"txt": "Dear diary, ..."}).jso
 
 # %%
 import os
+from typing import Self
 from unittest.mock import patch
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -128,16 +130,16 @@ with patch.dict(os.environ, {"HF_TOKEN": "hf_my_dear_secret"}):
 # `ALLOWED_MODELS='["a/b", "c/d"]'`. If that is no JSON, the error is no `ValidationError` but a `SettingsError`.
 
 # %% [markdown]
-# ### Exercise 05-1: settings that refuse to start   (about 20 lines, 8 minutes)
+# ### Exercise 05-1: settings that refuse to start   (about 20 lines, 10 minutes)
 #
 # The fields are given. Write the three methods of `Settings`.
 #
 # - `usable` gets the token and returns it, a `SecretStr` still, or raises a `ValueError`: it is empty, it has white space or a character outside
 #   ASCII anywhere, or it is a placeholder: it contains `...`, `<` or `your_`, or after `hf_` comes nothing, or one character over and over. Judge nothing else.
 # - `named` gets the origins and returns them, or raises a `ValueError`. An origin is what a browser sends: `https://chat.test` or
-#   `http://localhost:5173`. It starts with `http://` or `https://` and has no `*` and no slash after that.
-# - `load(env_file)` returns the settings (`cls(_env_file=env_file)` reads them; `None` means: no file). Whatever is wrong, it raises one `BadSettings` whose text names **every** bad variable
-#   and quotes no value. Nothing chained to it shows one, either.
+#   `http://localhost:5173`. It starts with `http://` or `https://`, then comes a host, and no `*` and no slash.
+# - `load(env_file)` returns the settings (`cls(_env_file=env_file)` reads them; `None` means: no file). Whatever is wrong with them, it raises one `BadSettings` whose text names **every** bad variable
+#   and quotes no value. (A list that is no JSON stops the reading: then that one alone.) No error that a traceback would chain to it holds a value, either, and nothing is printed.
 #
 # Example: with `HF_TOKEN` missing and `MAX_TOKENS=many`: `BadSettings("HF_TOKEN: Field required; MAX_TOKENS: Input should be a valid integer, ...")`.
 # Check: the cell below, or `make check EX=05-1`.
@@ -168,6 +170,8 @@ class Settings(BaseSettings):
     connect_seconds: float = Field(default=5, gt=0)
     idle_seconds: float = Field(default=30, gt=0)  # how long the upstream may be silent
     keep_alive_seconds: float = Field(default=10, gt=0)
+    client_seconds: float = Field(default=10, gt=0)  # for a client to send its body, or to take a piece of the answer
+    drain_seconds: float = Field(default=3, ge=0)  # for running streams, once the server is told to end
     static_dir: str = ""  # a folder with a page to serve
 
     @field_validator("hf_token")
@@ -197,7 +201,7 @@ class Settings(BaseSettings):
         # END SOLUTION
 
     @classmethod
-    def load(cls, env_file: str | None = ".env") -> "Settings":
+    def load(cls, env_file: str | None = ".env") -> Self:
         # BEGIN SOLUTION
         try:
             return cls(_env_file=env_file)  # type: ignore[call-arg]
@@ -268,6 +272,15 @@ class Message(BaseModel):
     role: Literal["system", "user", "assistant"]
     content: str
 
+    @field_validator("content")
+    @classmethod
+    def whole(cls, content: str) -> str:
+        try:
+            content.encode()
+        except UnicodeEncodeError:  # JSON can say half a character, as \ud83d alone; nobody could send it on
+            raise ValueError("holds half a character") from None
+        return content
+
 
 class ChatRequest(BaseModel):
     """What a client may ask, without bounds yet."""
@@ -299,7 +312,7 @@ def problems_of(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
 #
 # - a `model` that is not in `settings.allowed_models`, letter for letter;
 # - no message at all, or more than `settings.max_messages`;
-# - more than `settings.max_characters` in all `content` together;
+# - more than `settings.max_characters` in all `content` together, whatever the role;
 # - a `max_tokens` below 1 or above `settings.max_tokens`. If it is not given, it is 256, or the ceiling where that is lower;
 # - a field that is not named.
 #
@@ -419,6 +432,8 @@ MESSAGES = {
     "bad_gateway": "The model cannot be reached at the moment.",
     "unavailable": "The service is not available at the moment.",
     "timeout": "The model took too long. A shorter answer may help.",
+    "too_slow": "The request did not arrive in time.",
+    "shutting_down": "This server is going to end. Ask again: another one will answer.",
 }
 
 
@@ -427,18 +442,18 @@ MESSAGES = {
 #
 # Write `public_error(outcome)`. The outcome is an answer of the upstream (`httpx2.Response`) or an exception. It returns a `PublicError`:
 #
-# | outcome | status | code | Retry-After |
+# | outcome | status | code | Retry-After (empty: `None`) |
 # |---|---|---|---|
 # | answer 400, 413 or 422 | 400 | `bad_request` | |
 # | answer 404 | 404 | `not_found` | |
-# | answer 429 | 429 | `rate_limited` | theirs, if it is whole seconds from 1 to 3600; else 10 |
+# | answer 429 | 429 | `rate_limited` | theirs, if it is one to four ASCII digits that say 1 to 3600; else 10 |
 # | answer 402: the credits are used up | 503 | `unavailable` | |
 # | any other answer: 401 and 403 (our token), 5xx, a redirect, a 200 without sense | 502 | `bad_gateway` | |
 # | `TurnedAway` | as it says | `rate_limited` or `unavailable` | as it says |
 # | `ClientLeft` | 499 | `client_left` | |
 # | `httpx2.PoolTimeout`: all our connections are busy | 503 | `unavailable` | 1 |
 # | another `httpx2.TimeoutException`, or `TimeoutError` | 504 | `timeout` | |
-# | another `httpx2.TransportError`, or `BadAnswer` | 502 | `bad_gateway` | |
+# | another `httpx2.RequestError` (no connection, a broken answer), or `BadAnswer` | 502 | `bad_gateway` | |
 # | any other exception | 500 | `internal` | |
 #
 # `id` is new each time: `secrets.token_hex(8)`. Nothing of the upstream's text, headers or errors comes in.
@@ -470,7 +485,7 @@ def public_error(outcome: httpx2.Response | Exception) -> PublicError:
             return PublicError(503, "unavailable", error_id, 1)
         case httpx2.TimeoutException() | TimeoutError():
             return PublicError(504, "timeout", error_id)
-        case httpx2.Response() | httpx2.TransportError() | BadAnswer():
+        case httpx2.Response() | httpx2.RequestError() | BadAnswer():
             return PublicError(502, "bad_gateway", error_id)
         case _:
             return PublicError(500, "internal", error_id)
@@ -478,7 +493,7 @@ def public_error(outcome: httpx2.Response | Exception) -> PublicError:
 
 
 # %% [markdown] hint="05-3"
-# The table is the program, if you keep one order: the special class before its ancestor. `PoolTimeout` is a `TimeoutException`, and that is a `TransportError`. What do
+# The table is the program, if you keep one order: the special class before its ancestor. `PoolTimeout` is a `TimeoutException`, and that is a `RequestError`. What do
 # `"7".isdigit()`, `"-5".isdigit()` and `"\u00b2".isdigit()` say, and what does `int` say to five thousand digits?
 
 # %% [markdown] hint="05-3"
@@ -610,9 +625,10 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
             raise ClientLeft
         return working.result()
     finally:
-        working.cancel()
         left.cancel()
-        await asyncio.gather(working, left, return_exceptions=True)
+        if not working.done():
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)  # until it has hung up
 
 
 async def endless() -> None:
@@ -636,14 +652,15 @@ with start_blocking_portal() as portal:  # a notebook has a loop of its own; thi
     portal.call(a_client_leaves)
 
 # %% [markdown]
-# ### Exercise 05-4: the app   (about 30 lines, 12 minutes)
+# ### Exercise 05-4: the app   (about 30 lines, 14 minutes)
 #
 # Write `chat_app(settings, transport=None)`. It returns a `FastAPI`:
 #
 # - While it runs (`lifespan`), `app.state.client` is **one** `httpx2.AsyncClient` with `base_url=settings.upstream_url`, the token as `Authorization: Bearer ...`, `transport=transport`
-#   (tests and section 10 put something there), a timeout with `connect_seconds` and `idle_seconds`, and at most `max_concurrent` connections. At the end it is closed.
-# - `POST /api/chat` and `POST /v1/chat/completions` do the same: the body is a `bounded_request(settings)`. Send its four fields as JSON to `/chat/completions` of the upstream, inside
-#   `while_connected(request, ...)`. On 200 answer with the fields of `ChatAnswer`; everything else, and every exception, becomes `answer_for(...)`.
+#   (tests and section 10 put something there), `connect_seconds` to connect, `idle_seconds` to read, a bound for every other wait, and at most `max_concurrent` connections. At the end it is closed.
+# - `POST /api/chat` and `POST /v1/chat/completions` do the same: the body is a `bounded_request(settings)`. Send its four fields, once, as JSON to `/chat/completions` of the upstream, inside
+#   `while_connected(request, ...)`. On 200 answer with the fields of `ChatAnswer`; a 200 that it cannot read, JSON or not, is a `BadAnswer()`. That, every other status and every `Exception` (no `BaseException`: a
+#   call that was cancelled must end) becomes `answer_for(...)`.
 # - With `stream` true it returns `await stream_answer(request, app.state.client.stream("POST", "/chat/completions", json=...), settings)`. That function is the next exercise.
 # - A body that does not fit (`RequestValidationError`) gets 422 with `{"error": {"code": "invalid", "problems": problems_of(error.errors())}}`.
 #
@@ -663,14 +680,15 @@ class Problem(BaseModel):
     error: dict[str, Any]
 
 
-ERRORS: dict[int | str, dict[str, Any]] = {
-    **{status: {"model": Problem} for status in (400, 404, 422, 429, 500, 502, 503, 504)},
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"model": ChatAnswer, "content": {"text/event-stream": {}}},
+    **{status: {"model": Problem} for status in (400, 404, 408, 422, 429, 500, 502, 503, 504)},
     413: {"model": Problem, "content": {"text/plain": {}}},  # Starlette's body limit says it as text
 }
 
 
 def chat_app(settings: Settings, transport: httpx2.AsyncBaseTransport | None = None) -> FastAPI:
-    """An app that answers chats with our token. Its routes: responses=ERRORS puts the errors into /openapi.json."""
+    """An app that answers chats with our token. Its routes: responses=ANSWERS puts all answers into /openapi.json."""
 
     # BEGIN SOLUTION
     asked_type = bounded_request(settings)
@@ -693,8 +711,8 @@ def chat_app(settings: Settings, transport: httpx2.AsyncBaseTransport | None = N
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         return JSONResponse({"error": {"code": "invalid", "problems": problems_of(error.errors())}}, 422)
 
-    @app.post("/api/chat", responses=ERRORS)
-    @app.post("/v1/chat/completions", responses=ERRORS)
+    @app.post("/api/chat", responses=ANSWERS)
+    @app.post("/v1/chat/completions", responses=ANSWERS)
     async def chat(request: Request, asked: asked_type) -> Response:  # type: ignore[valid-type]
         client: httpx2.AsyncClient = request.app.state.client
         body = ChatRequest.model_dump(asked)
@@ -768,12 +786,13 @@ with (
 # - **Silence is ambiguous.** Is it thinking, or dead? A comment, `: keep-alive`, tells machines in between that we live; the idle time says when we give up.
 # - **The client leaves more often**: people press Stop.
 #
-# `httpx2.EventSource` reads events, and bounds their size. The class `EventStream` closes the upstream whatever happens. (A `finally` in the generator is not enough: if the client leaves before
-# the first event, the generator never begins, and runs no `finally`.) **Predict:** how many events does the sandbox send for an answer of three pieces?
+# `httpx2.EventSource(answer)` reads events, with `for` or `async for`, and bounds their size; each has its `data`. The class `EventStream` closes the upstream whatever happens. (A `finally` in the generator is not enough: if the
+# client leaves before the first event, the generator may never have begun, and then runs no `finally`.) **Predict:** how many events does the sandbox send for an answer of three pieces?
 
 # %%
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, suppress
 
+from anyio import CancelScope
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -798,7 +817,10 @@ class ChatChunk(BaseModel):
 
 
 class EventStream(StreamingResponse):
-    """Sends `events`, and closes them and `upstream` when it is over: finished, broken off, or never begun."""
+    """Sends `events`, and closes them and `upstream` when it is over: finished, broken off, or never begun.
+
+    When the server is told to end, the last event says so (`Farewell`, in section 10).
+    """
 
     media_type = "text/event-stream"
 
@@ -807,8 +829,21 @@ class EventStream(StreamingResponse):
         self._events, self._upstream = events, upstream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._until_the_end = scope.get("state", {}).get("until_the_end", CancelScope)
         async with self._upstream, aclosing(self._events):
             await super().__call__(scope, receive, send)
+
+    async def stream_response(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        with self._until_the_end() as running:
+            async for event in self._events:
+                piece = event if isinstance(event, bytes) else event.encode()
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        last = b""
+        if running.cancelled_caught:
+            error = PublicError(503, "shutting_down", secrets.token_hex(8))
+            last = f"event: error\ndata: {json.dumps(body_of(error))}\n\n".encode()
+        await send({"type": "http.response.body", "body": last})
 
 
 three = {**QUESTION, "max_tokens": 3, "stream": True}
@@ -817,22 +852,23 @@ with httpx2.stream("POST", chat_url, headers={"Authorization": f"Bearer {token}"
         print(event.data if event.data == "[DONE]" else ChatChunk.model_validate_json(event.data).choices)
 
 # %% [markdown]
-# ### Exercise 05-5: relay the stream   (about 35 lines, 16 minutes)
+# ### Exercise 05-5: relay the stream   (about 35 lines, 24 minutes)
 #
 # Write `stream_answer(request, opening, settings)`. `opening` is what `client.stream(...)` returned: `async with opening as answer` sends the request and gives the upstream's answer, its body unread.
 #
 # Before the first byte:
 #
-# 1. Open it inside `while_connected`. An exception, a status other than 200, or another content type than `text/event-stream` (`BadAnswer`) becomes `answer_for(...)`, and the upstream is closed.
-# 2. Else return an `EventStream` of the events below. It takes over the upstream: `upstream.pop_all()` of an `AsyncExitStack` hands it on.
+# 1. Open it inside `while_connected`, and in an `AsyncExitStack`: `upstream.enter_async_context(opening)` is the work to do there. An exception, a status other than 200, or another content type than
+#    `text/event-stream` (`BadAnswer`; parameters such as `; charset=utf-8` may follow) becomes `answer_for(...)`, and the upstream is closed.
+# 2. Else return an `EventStream` of the events below. It takes over the upstream: `upstream.pop_all()` hands on what the stack would close.
 #
 # Then, for each event as it comes:
 #
 # 3. `[DONE]` → send `data: [DONE]` and end. Any other → read its `data` as `ChatChunk`, and send that as `data: <its JSON>`.
-# 4. Nothing for `keep_alive_seconds` → send the comment `: keep-alive`. Nothing for `idle_seconds` → `TimeoutError`.
-# 5. Any exception, an event that is no `ChatChunk` (`BadAnswer`), or an end without `[DONE]` (`BadAnswer`) → send `event: error` with `data: <JSON of body_of(public_error(...))>`, and end.
+# 4. No event for `keep_alive_seconds` → send the comment `: keep-alive`. No event for `idle_seconds` → `TimeoutError`. Each event begins both anew, and no comment costs one.
+# 5. Any exception, an event that is no `ChatChunk` (`BadAnswer`), or an end without `[DONE]` (`BadAnswer`) → send `event: error` with the body of `answer_for(...)` as its `data`, and end. (`answer_for(error).body.decode()`; the status of that answer is not needed any more, its line in the log is.)
 #
-# Each event ends with a blank line: `\n\n`. Do not ask `request.is_disconnected()`: `while_connected` and `EventStream` do that work.
+# Each event ends with a blank line: `\n\n`. A task that you start ends with the stream. Do not ask `request.is_disconnected()`: `while_connected` and `EventStream` do that work.
 #
 # Example: an upstream that stops in the middle gives `data: {...}`, then `event: error` and its `data`, and no `[DONE]`.   Check: the cell below, or `make check EX=05-5`.
 
@@ -875,7 +911,11 @@ async def stream_answer(
                 yield text
         except Exception as error:
             outcome = BadAnswer() if isinstance(error, ValidationError) else error
-            yield f"event: error\ndata: {json.dumps(body_of(public_error(outcome)))}\n\n"
+            yield f"event: error\ndata: {bytes(answer_for(outcome).body).decode()}\n\n"
+        else:
+            with suppress(Exception):  # read to the very end: only then is the connection free for the next call
+                async with asyncio.timeout(1):
+                    await anext(source, None)
 
     try:
         async with AsyncExitStack() as upstream:
@@ -896,11 +936,13 @@ async def stream_answer(
 
 # %% [markdown] hint="05-5"
 # Nearly code: `source = aiter(httpx2.EventSource(answer))`; a small `async def next_event(): return await anext(source, None)`; `waiting = asyncio.create_task(next_event())`; loop: `done, _ = await asyncio.wait({waiting}, timeout=settings.keep_alive_seconds)`; not done: count the seconds, `yield ": keep-alive\n\n"`; done:
-# `event = waiting.result()`, `None` means the end; then a new task. `finally: waiting.cancel()`. Outside: `async with AsyncExitStack() as upstream: answer = await while_connected(request, upstream.enter_async_context(opening))`, look at it, `return EventStream(events(), upstream.pop_all())`.
+# `event = waiting.result()`, `None` means the end; then a new task. `finally: waiting.cancel()`. Around it `except Exception as error:` and one `yield` with `answer_for(...).body.decode()`. Outside: `async with AsyncExitStack() as upstream: answer = await while_connected(request, upstream.enter_async_context(opening))`, look at it, `return EventStream(events(), upstream.pop_all())`.
 
 # %% [markdown] explanation="05-5"
 # Why: three windows, three answers. Before the headers of the upstream, `while_connected` ends the call. Between two events, Starlette cancels the generator, and `EventStream` closes the connection. And a plain answer goes through `while_connected` in
 # `chat_app`. Reading each event and writing it anew keeps comments from landing in the middle of one, and keeps the upstream's own error texts here.
+#
+# After `[DONE]`, ours reads on to the end of the upstream's answer. A connection whose answer was not read whole cannot be used again, so each stream would pay for a new one, with TLS.
 #
 # One alternative: pass the bytes on as they are. Faster, and an `error` of the upstream, with all its words, goes straight to the page.
 #
@@ -927,7 +969,7 @@ with needs("05-5"):
         with TestClient(chat_app(settings, transport)) as visitor:
             for line in visitor.post("/api/chat", json=three).text.splitlines():
                 if line:
-                    print(line.partition(', "id"')[0])
+                    print(line.partition(',"id"')[0])
 
 # %% [markdown]
 # ## 8. Not too often, not too many
@@ -948,7 +990,7 @@ print(f"X-Forwarded-For: {sent_by_visitor}, {appended_by_our_proxy}")
 # `--forwarded-allow-ips "*"` does just that.)
 
 # %% [markdown]
-# ### Exercise 05-6: a limiter   (about 25 lines, 10 minutes)
+# ### Exercise 05-6: a limiter   (about 25 lines, 12 minutes)
 #
 # Write the class `RateLimiter(settings, now)`. `now` is a function that returns seconds, such as `time.monotonic`; ask it, never a clock of your own.
 #
@@ -1023,36 +1065,97 @@ class RateLimiter:
 #
 # One alternative: a counter for each minute ("fixed window"). Simpler, and lets twice as many pass around the turn of a minute.
 #
-# In production: each worker has its own table, so N workers let N times as many pass; a shared store (Redis) behind the same three methods mends that. With IPv6 one visitor owns 2^64 addresses: count the first 64 bits. And a
+# In production: each worker has its own table, so N workers let N times as many pass; a shared store (Redis) behind the same three methods mends that: section 11. With IPv6 one visitor owns 2^64 addresses: count the first 64 bits. And a
 # limit by address is for visitors without a name; if yours log in, count the account.
 
 # %%
 check("05-6")
 
 # %% [markdown]
-# A small middleware puts the limiter in front of every `POST`. Middlewares of this shape wrap an app and see every message in both directions; you write one in the next exercise. **Predict:** two calls a minute are allowed, and the
-# visitor invents a new `X-Forwarded-For` each time. Which statuses come?
+# A small middleware puts the limiter in front of every `POST`. Middlewares of this shape wrap an app and see every message in both directions; you write one in the next exercise. It knows three tricks of callers:
+#
+# - They send a byte now and then. So a slot is taken when the whole body is there, and that takes `client_seconds` at most (408).
+# - They never read the answer. So each piece must be taken in that time.
+# - They say the length of a body twice, as `Content-Length` and as `Transfer-Encoding`. A server in front may believe one and ours the other; then what one takes for the rest of a body is a *second request* for the other
+#   ("request smuggling"). RFC 9112, 6.1 lets us refuse it, and wants the connection closed.
+#
+# **Predict:** two calls a minute are allowed, and the visitor invents a new `X-Forwarded-For` each time. Which statuses come?
 
 
 # %%
-class Limited:
-    """Asks `limiter` before each POST passes; a stream keeps its slot until its end."""
+from collections.abc import Awaitable
+from contextlib import AbstractContextManager
+from inspect import isawaitable
+from typing import Protocol
 
-    def __init__(self, app: ASGIApp, limiter: RateLimiter) -> None:
-        self._app, self._limiter = app, limiter
+
+class Limiter(Protocol):
+    """The three methods of RateLimiter. One that asks another machine is awaited (section 11)."""
+
+    def client_of(self, peer: str, forwarded_for: str = "") -> str: ...
+
+    def admit(self, client: str) -> Awaitable[None] | None: ...
+
+    def slot(self) -> AbstractContextManager[None]: ...
+
+
+def hang_up(status: int, code: str) -> JSONResponse:
+    """A refusal after which the connection is closed: nobody waits for what may still come on it."""
+    return JSONResponse(body_of(PublicError(status, code, secrets.token_hex(8))), status, {"Connection": "close"})
+
+
+class Limited:
+    """Asks `limiter` before each POST passes; a stream keeps its slot until its end. The client has to be quick."""
+
+    def __init__(self, app: ASGIApp, limiter: Limiter, client_seconds: float = 10) -> None:
+        self._app, self._limiter, self._client_seconds = app, limiter, client_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST":
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request = Request(scope)
+        if {"content-length", "transfer-encoding"} <= set(request.headers):
+            await hang_up(400, "bad_request")(scope, receive, send)
+        elif request.method == "POST":
+            await self._limited(request, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _limited(self, request: Request, receive: Receive, send: Send) -> None:
         peer = request.client.host if request.client else "unknown"
+        client = self._limiter.client_of(peer, ",".join(request.headers.getlist("x-forwarded-for")))
         try:
-            self._limiter.admit(self._limiter.client_of(peer, ",".join(request.headers.getlist("x-forwarded-for"))))
+            admitted = self._limiter.admit(client)
+            if isawaitable(admitted):
+                await admitted
+            try:
+                async with asyncio.timeout(self._client_seconds):
+                    first = [await self._whole(receive)]
+            except TimeoutError:
+                await hang_up(408, "too_slow")(request.scope, receive, send)
+                return
+
+            async def receive_again() -> AsgiMessage:
+                return first.pop() if first else await receive()
+
+            async def send_in_time(message: AsgiMessage) -> None:
+                async with asyncio.timeout(self._client_seconds):
+                    await send(message)
+
             with self._limiter.slot():
-                await self._app(scope, receive, send)
+                await self._app(request.scope, receive_again, send_in_time)
         except TurnedAway as refusal:
-            await answer_for(refusal)(scope, receive, send)
+            await answer_for(refusal)(request.scope, receive, send)
+
+    async def _whole(self, receive: Receive) -> AsgiMessage:
+        """The body as one message, or the one that says that the client has left."""
+        body = bytearray()
+        while (message := await receive())["type"] == "http.request":
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                return {"type": "http.request", "body": bytes(body)}
+        return message
 
 
 with needs("05-4"), needs("05-6"):
@@ -1086,18 +1189,19 @@ print(TestClient(careless).get("/", headers={"Origin": "https://evil.test"}).hea
 # - **The order** of middlewares: the last one added is the outermost. CORS must be outside of whatever answers errors, or a page cannot even read that it should wait.
 
 # %% [markdown]
-# ### Exercise 05-7: harden   (about 35 lines, 12 minutes)
+# ### Exercise 05-7: harden   (about 35 lines, 18 minutes)
 #
 # Write `harden(app, settings)`. It changes the app, and returns nothing. Afterwards
 #
 # - only `settings.allowed_origins` get CORS headers, without credentials, on errors too. Pages there may read `Retry-After` and `X-Request-ID`, and send JSON with `POST`;
-# - a body of more than `settings.max_body_bytes` gets 413;
+# - a body of more than `settings.max_body_bytes` gets 413 (`max_body_size` of Starlette's class);
 # - `GET /healthz` says 200. `GET /readyz` says 200 while `app.state.client` is there and not closed (`is_closed`), else 503. Neither sends anything upstream;
 # - each answer of the app has the `SECURITY_HEADERS`, and an `X-Request-ID` of our own, new each time, whatever the client sent;
 # - an exception that nobody caught becomes `answer_for(error)`; once the answer has begun, it is raised on;
-# - each request writes one line with `logger.info`: a JSON object with `request_id`, `method`, `path`, `status` and `ms`, and nothing else.
+# - each request writes one line with `logger.info`: a JSON object with `request_id`, `method`, `path`, `status` and `ms` (milliseconds), and nothing else. (A preflight, which CORS answers alone, need not.)
 #
-# Streams must still flow: write a middleware like `Limited` (not `@app.middleware("http")`, which puts a queue and a task into each stream).
+# Streams must still flow: write a middleware like `Limited` (not `@app.middleware("http")`, which puts a queue and a task into each stream). Like `Limited` it lets pass what is not of the type `http`: the start
+# and the end of the app come that way.
 #
 # Example: `harden(app, settings)`, then `TestClient(app).get("/healthz").headers["x-content-type-options"]` → `"nosniff"`.   Check: the cell below, or `make check EX=05-7`.
 
@@ -1179,7 +1283,7 @@ def harden(app: FastAPI, settings: Settings) -> None:
 #
 # One alternative: let the reverse proxy in front do headers, limits and logs. Often right; then test it there.
 #
-# In production: `/readyz` can also say "no" while the upstream fails (a circuit breaker), and from the moment the process is told to end, so that no new work arrives. A
+# In production: `/readyz` can also say "no" while the upstream fails (a circuit breaker). A
 # `Strict-Transport-Security` header belongs to where TLS ends.
 
 # %%
@@ -1194,11 +1298,18 @@ check("05-7")
 # - It is loaded in `lifespan`: entering the client enters its transport.
 # - It works in a thread, piece by piece, so that the server goes on answering; and on one request at a time.
 #
+# Every server is told to end one day: a new version, a smaller cluster. `Farewell` hears it (`SIGTERM`, Ctrl+C). From then on `/readyz` says 503, so that no new work is sent here. Plain calls get their answer. Streams may run on for
+# `drain_seconds`, and then end with an `event: error` of the code `shutting_down`: a page can tell it from an answer that is whole. uvicorn itself (0.54) takes no new connections, and waits.
+#
+# One thing no app can bound: it is called when the head of a request is whole, and for that uvicorn waits for ever. `make proxy` bounds it (`course/connection.py`); so does any server in front (in nginx `client_header_timeout`).
+#
 # **Predict:** which of the two apps below would answer with Hugging Face switched off?
 
 # %%
+import signal
+import threading
 from http import HTTPStatus
-from typing import Protocol
+from types import FrameType
 
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import iterate_in_threadpool
@@ -1245,16 +1356,77 @@ class LocalModel(httpx2.AsyncBaseTransport):
         return f"data: {ChatChunk(choices=[choice]).model_dump_json()}\n\n".encode()
 
 
+class Farewell:
+    """Ends in good order. When the server is told to end (SIGTERM, Ctrl+C), it goes about it as ever; besides, /readyz says 503
+    at once, and each stream that is not over after `drain_seconds` ends with an event that says why."""
+
+    def __init__(self, app: ASGIApp, drain_seconds: float) -> None:
+        self._app, self._drain_seconds = app, drain_seconds
+        self._deadline, self._streams = math.inf, set[CancelScope]()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            with self._listening():
+                await self._app(scope, receive, send)
+        elif self._deadline < math.inf and scope.get("path") == "/readyz":
+            await JSONResponse({"status": "shutting down"}, 503)(scope, receive, send)
+        else:
+            scope.setdefault("state", {})["until_the_end"] = self._until_the_end
+            await self._app(scope, receive, send)
+
+    @contextmanager
+    def _until_the_end(self) -> Iterator[CancelScope]:
+        with CancelScope(deadline=self._deadline) as running:
+            self._streams.add(running)
+            try:
+                yield running
+            finally:
+                self._streams.discard(running)
+
+    def _told(self) -> None:
+        self._deadline = asyncio.get_running_loop().time() + self._drain_seconds
+        for running in self._streams:
+            running.deadline = self._deadline
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Put ourselves before the handlers that the server has set. Signals reach only the main thread of a process."""
+        loop, kept = asyncio.get_running_loop(), {}
+        for number in (signal.SIGINT, signal.SIGTERM):
+            theirs = signal.getsignal(number)
+            if callable(theirs) and threading.current_thread() is threading.main_thread():
+
+                def ours(number: int, frame: FrameType | None, theirs: Callable[..., Any] = theirs) -> None:
+                    loop.call_soon_threadsafe(self._told)
+                    theirs(number, frame)
+
+                signal.signal(number, ours)
+                kept[number] = (ours, theirs)
+        try:
+            yield
+        finally:
+            for number, (ours, theirs) in kept.items():
+                if signal.getsignal(number) is ours:
+                    signal.signal(number, theirs)
+
+
 def create_app(
     settings: Settings,
     local: Callable[[], Engine] | None = None,
     transport: httpx2.AsyncBaseTransport | None = None,
     now: Callable[[], float] = time.monotonic,
+    limiter: Limiter | None = None,
 ) -> FastAPI:
-    """The whole proxy, ready to be served. local: loads a model to ask instead of the upstream. transport, now: for tests."""
+    """The whole proxy, ready to be served. local: loads a model to ask instead of the upstream. transport, now: for tests.
+
+    limiter: None means one of this process alone.
+    """
     app = chat_app(settings, LocalModel(local) if local else transport)
-    app.add_middleware(Limited, limiter=RateLimiter(settings, now))
+    app.add_middleware(Farewell, drain_seconds=settings.drain_seconds)
+    app.add_middleware(Limited, limiter=limiter or RateLimiter(settings, now), client_seconds=settings.client_seconds)
     harden(app, settings)
+    for chatty in ("httpx2", "httpcore2"):  # their lines quote the upstream's headers, and it may repeat ours there
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
     @app.exception_handler(HTTPException)
     async def refused(_: Request, error: HTTPException) -> Response:  # 404 and 405 in the shape of all other errors
@@ -1283,8 +1455,9 @@ with needs("05-7"):
             )
 
 # %% [markdown]
-# **Try it** in a terminal: `make proxy PORT=8000` serves this app, with your exercises where they are right. Then
-# `curl http://127.0.0.1:8000/readyz`.
+# **Try it** in a terminal: `make proxy PORT=8000` serves this app, with your exercises where they are right, and a chat page. Open the address that it prints, and beside it the browser's
+# developer tools, tab "Network". **Predict:** you ask "What is a token?"; which of the page's requests carries the token? (None: `POST /api/chat` has no `Authorization`. Section 1 had.)
+# The page is plain HTML and JavaScript, in `course/web/page/`; the same one in React is in `course/web/react/`.
 #
 # A last look from outside. The upstream fails in four ways, each with a text of its own. **Predict:** in how many of the answers is the token, or a word of the upstream?
 
@@ -1297,6 +1470,148 @@ with needs("05-7"):
             answer = visitor.post("/api/chat", json=QUESTION)
             code = answer.json()["error"]["code"]
             print(status, "->", answer.status_code, code, "| token:", token in f"{answer.headers}{answer.text}")
+
+# %% [markdown]
+# ## 11. Going on: several workers, and a place to run
+#
+# One process of Python keeps about one core busy. So servers run several **workers**: processes that share one port. `make proxy WORKERS=2` does that here. What they do not share is memory.
+# **Predict:** two calls a minute are allowed, and two workers take turns. How many of eight calls pass?
+
+# %%
+with needs("05-6"):
+    settings, passed = Settings(hf_token=SecretStr(token), requests_per_minute=2), 0
+    workers = [RateLimiter(settings, now=lambda: 0.0) for _ in range(2)]
+    for number in range(8):
+        try:
+            workers[number % 2].admit("203.0.113.9")
+            passed += 1
+        except TurnedAway:
+            pass
+    print(passed, "of 8 passed")
+
+# %% [markdown]
+# Four: two for each worker. So the counts must stand where all workers can ask: in **Redis**, say, a table in memory that is reached over the network. But asking takes a moment, and in that moment another worker asks.
+# **Predict:** one call is left, two workers look at once. What does each of them decide?
+
+
+# %%
+async def look_then_take(table: dict[str, int]) -> bool:
+    left = table["left"]
+    await asyncio.sleep(0)  # the answer is on its way, and somebody else is asking
+    table["left"] = left - 1
+    return left > 0
+
+
+async def two_at_once() -> list[bool]:
+    table = {"left": 1}
+    return list(await asyncio.gather(look_then_take(table), look_then_take(table)))
+
+
+with start_blocking_portal() as portal:
+    print("let pass:", portal.call(two_at_once))
+
+# %% [markdown]
+# Both let their caller pass. Looking and taking must be **one step**, done in Redis itself: a small script (Lua) that Redis runs whole. `deployment/shared_limit.py` has it: the arithmetic of 05-6, in a class with the same three methods. Try it, with a Redis of yours:
+# `REDIS_URL=redis://127.0.0.1 make proxy WORKERS=2`.
+#
+# And if Redis does not answer? *Closed*, nobody passes: then the proxy fails whenever Redis does. *Open*, everybody passes: then there is no limit just when something is wrong. Ours does a third thing: each worker counts alone for 5 s, then asks again.
+# The cap on calls at once stays with each worker: it guards that worker's memory.
+#
+# Now the part that starts it. A server is started by name: `uvicorn --factory proxy:app` imports `proxy.py`, in each worker, and calls its `app()`. `python -m course proxy --export proxy.py` writes that file, with your exercises where they are right.
+# **Predict:** somebody deploys it with the placeholder for a token, and a word where a number is due. How many lines does their log get, and what is in them?
+
+
+# %%
+SECRETS = Path("/run/secrets")  # compose and Kubernetes put secrets there, each as a file
+
+
+class ServerSettings(Settings):
+    """What a server is told where it is one of several processes. A field may also be a file of its name in SECRETS."""
+
+    model_config = SettingsConfigDict(secrets_dir=SECRETS if SECRETS.is_dir() else None)
+
+    redis_url: SecretStr | None = None  # a secret, because it may hold a password
+
+
+def app() -> FastAPI:
+    """The proxy, for `uvicorn --factory proxy:app`. Bad settings end the process with one line and no value."""
+    try:
+        settings = ServerSettings.load()
+    except (BadSettings, OSError) as bad:  # OSError: a secret that this user may not read
+        raise SystemExit(f"The proxy does not start. {bad}") from None
+    logging.basicConfig(format="%(message)s")
+    logger.setLevel(logging.INFO)
+    if settings.redis_url is None:
+        return create_app(settings)
+    from shared_limit import RedisRateLimiter  # beside the file of this module; only here is the package redis needed
+
+    alone = RateLimiter(settings)
+    return create_app(settings, limiter=RedisRateLimiter(settings.redis_url, settings.requests_per_minute, alone))
+
+
+with needs("05-7"), patch.dict(os.environ, {"HF_TOKEN": "hf_your_token", "MAX_TOKENS": "many"}):
+    try:
+        app()  # type: ignore[call-arg, unused-coroutine]  # further up, this name meant an app
+    except SystemExit as end:
+        print(end)
+
+# %% [markdown]
+# One line, with both mistakes and no value. (uvicorn would print a traceback for any other exception, and its supervisor starts a worker that died again, and again: look at the log first.)
+#
+# The folder `deployment/` has what carries this to a server. First an **image**: a stack of layers, one for each instruction. Whoever can pull it can read every layer, also what a later one deleted.
+# **Predict:** which of `ARG`, `ENV`, `COPY` and `RUN` could leave a token in a layer? Then look at ours: where does the token come in?
+
+# %%
+from course.exercises import ROOT
+
+for line in (ROOT / "deployment" / "Dockerfile").read_text().splitlines():
+    if line.startswith(("FROM", "ARG", "ENV", "COPY", "RUN", "USER")):
+        print(line)
+
+# %% [markdown]
+# All four could; in ours none does. `COPY` names its files, and `.dockerignore` keeps everything else away from it. The token comes when the container **runs**, as the file `/run/secrets/hf_token`: `secrets:` in `compose.yaml`, a `Secret` that is mounted in `kubernetes/`. (A variable works too; but `docker inspect` shows it,
+# and each child process inherits it.) `USER` is a number that is not 0. The root of the file system is read-only, and Redis has a network without a way out.
+#
+# On **Kubernetes** there are more questions, and a kind of object for each:
+#
+# | question | answered by |
+# |---|---|
+# | does it live? does it want work? | three probes. Startup and liveness ask `/healthz`, readiness asks `/readyz`: if liveness asked that, a slow upstream would get every pod killed |
+# | how does it end? | `preStop` waits until nobody is sent here any more, then calls have 40 s to end, streams 3 s and a last event |
+# | how many? | `HorizontalPodAutoscaler`: 2 to 6. That is why the limit needs Redis |
+# | who may call whom? | `NetworkPolicy` |
+#
+# **Predict:** a stranger has broken into the container of the proxy. Which of these can they reach: `huggingface.co`, a database at 10.0.3.7, the machine's metadata at 169.254.169.254 (which hands out cloud keys), Redis? The cell prints the rules for what may leave.
+
+# %%
+print((ROOT / "deployment" / "kubernetes" / "proxy.yaml").read_text().rpartition("  egress:\n")[2])
+
+# %% [markdown]
+# `huggingface.co` and Redis. The other two stand below `except`. (Some clusters ignore such policies: the network plug-in must obey them.)
+#
+# The last rule but one is for a model of your own: `kubernetes/vllm.yaml` runs **vLLM**, which speaks the language of the router. (TGI does as well, but is in maintenance mode since 2025-12-11; its own documentation recommends vLLM or SGLang.) The proxy needs one other line: `UPSTREAM_URL=http://vllm:8000/v1`.
+# **Predict:** you change that line, and no other. Which token does vLLM get to read?
+
+# %%
+seen_by_vllm: list[str] = []
+
+
+def vllm(request: httpx2.Request) -> httpx2.Response:
+    seen_by_vllm.append(request.headers["authorization"].removeprefix("Bearer "))
+    return httpx2.Response(503)
+
+
+with needs("05-4"):
+    settings = Settings(hf_token=SecretStr(token), upstream_url="http://vllm:8000/v1")
+    with TestClient(chat_app(settings, httpx2.MockTransport(vllm))) as visitor:
+        visitor.post("/api/chat", json=QUESTION)
+    print("vLLM got the Hugging Face token:", seen_by_vllm == [token])
+
+# %% [markdown]
+# Yours, for Hugging Face, unencrypted, and perhaps into a log. A token belongs to an address: **change both or none**. The manifests mark the second place, too: then the proxy mounts the key of vLLM (`VLLM_API_KEY`) in the place of the token. And that key guards `/v1` alone: `/invocations` asks
+# the model without it (vLLM, `docs/usage/security.md`, 2026-11-24), so a `NetworkPolicy` lets only the proxy in.
+#
+# The files of `deployment/` are checked against the published schemas in `make test`. They have not been run on a cluster: begin with a small one.
 
 # %%
 hub.stop()

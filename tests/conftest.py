@@ -1,9 +1,11 @@
 """Every check of an exercise runs twice here: against solutions/, where all must be right, and against notebooks/."""
 
+import gc
 import os
 import sys
 from collections import Counter
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +22,7 @@ pytest_plugins = ["course.pytest_plugin"]
 # no notebook holds what it would check.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
-_LONG = ("passes_nbval", "test_browser.py", "gets_its_verdict")
+_LONG = ("passes_nbval", "test_browser.py", "gets_its_verdict", "the_stored_matrix", "test_lab.py")
 
 # Programs that tests start are no sockets of this process, so pytest-socket does not see them: they get a proxy that
 # is not there, and no token of whoever runs the tests.
@@ -37,15 +39,29 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ[name]
 
 
+def pytest_collection_finish() -> None:
+    # What is loaded by now stays to the end. Frozen, the garbage collector does not walk through it a thousand times.
+    gc.freeze()
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if exercise_id(metafunc.function.__name__) and "lesson" in metafunc.fixturenames:
         metafunc.parametrize("lesson", ["solutions", "notebooks"], indirect=True)
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long ones first, in any order: begun last, one of them would keep the other cores waiting."""
-    items.sort(key=lambda item: not any(name in item.nodeid for name in _LONG))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The long ones first in the share of each worker: begun last, one of them would keep the others waiting."""
+    workers: int = getattr(config, "workerinput", {}).get("workercount", 1)
+    long = [item for item in items if any(name in item.nodeid for name in _LONG)]
+    chosen = set(long)
+    short = iter([item for item in items if item not in chosen])
+    dealt: list[pytest.Item] = []
+    for worker in range(workers):  # pytest-xdist gives each as many, in this order
+        share = (len(items) - len(dealt)) // (workers - worker)
+        mine = long[worker::workers]
+        dealt += [*mine, *islice(short, max(0, share - len(mine)))]
+    items[:] = [*dealt, *short]
 
 
 @pytest.fixture
@@ -70,19 +86,18 @@ def _names(folder: str, exercise: Exercise) -> dict[str, Any] | Verdict:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    """Count a stub that is only met while the check runs (one method of a class, say) as todo, too."""
-    report = yield
-    found = exercise_id(item.name)
-    if (
-        found
-        and "notebooks" in item.name
-        and call.excinfo
-        and isinstance(call.excinfo.value, NotImplementedError)
-        and f"Exercise {found}" in str(call.excinfo.value)
-    ):
-        report.outcome, report.longrepr = "skipped", (str(item.path), 0, f"todo: {found}")
-    return report
+def pytest_runtest_call(item: pytest.Item) -> Any:
+    """Count a stub that is only met while the check runs (one method of a class, say) as todo, too.
+
+    Here, because pytest would write a report on the error first, which takes longer than all else.
+    """
+    try:
+        return (yield)
+    except NotImplementedError as error:
+        found = exercise_id(item.name)
+        if found and "notebooks" in item.name and f"Exercise {found}" in str(error):
+            pytest.skip(f"todo: {found}")
+        raise
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -1,16 +1,15 @@
-"""The router: an OpenAI-compatible API in front of the scripted engine."""
+"""The router: an OpenAI-compatible API in front of the engine."""
 
 from functools import partial
-from typing import Any
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from course.sandbox.answers import Model
-from course.sandbox.chat import ChatRequest, complete
+from course.sandbox.chat import ChatRequest, invalid_parameter, openai_error, respond
 from course.sandbox.failures import CREDITS_USED_UP, OLD_HOST_GONE
 from course.sandbox.permissions import Refusal, refuse_inference
 from course.sandbox.world import World
@@ -60,7 +59,7 @@ async def chat(world: World, request: Request) -> Response:
     try:
         asked = ChatRequest.model_validate_json(await request.body())
     except ValidationError as error:
-        return _invalid_parameter(error)
+        return invalid_parameter(error)
     model = _find_model(world, asked.model)
     if model is None:
         return _unknown_model(asked.model)
@@ -68,14 +67,10 @@ async def chat(world: World, request: Request) -> Response:
     if payer.credit_usd <= 0:
         return JSONResponse({"error": CREDITS_USED_UP}, 402)
 
-    completion = complete(asked, model.id, world.script, world.clock.now())
-    usage = completion.usage()
-    payer.credit_usd -= model.price_usd(usage["prompt_tokens"], usage["completion_tokens"])
-    if not asked.stream:
-        return JSONResponse(completion.as_json())
-    include_usage = asked.stream_options is not None and asked.stream_options.include_usage
-    events = completion.events(include_usage)
-    return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
+    def bill(usage: dict[str, int]) -> None:
+        payer.credit_usd -= model.price_usd(usage["prompt_tokens"], usage["completion_tokens"])
+
+    return await respond(request, asked, model.id, world.engine, world.clock.now(), bill)
 
 
 async def old_host(world: World, request: Request) -> Response:
@@ -99,17 +94,4 @@ def _find_model(world: World, asked: str) -> Model | None:
 
 def _unknown_model(asked: str) -> Response:
     message = f"The requested model '{asked}' is not supported by any provider you have enabled."
-    return _openai_error(400, message, "model", "model_not_supported")
-
-
-def _invalid_parameter(error: ValidationError) -> Response:
-    """Names the first bad field and the rule it breaks, never the value: it could be a pasted secret."""
-    first: Any = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    field = ".".join(str(part) for part in first["loc"])
-    message = f"{field}: {first['msg']}" if field else "The body is not a JSON object."
-    return _openai_error(422, message, field or None, "invalid_parameter")
-
-
-def _openai_error(status: int, message: str, param: str | None, code: str) -> Response:
-    error = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
-    return JSONResponse({"error": error}, status)
+    return openai_error(400, message, "model", "model_not_supported")

@@ -5,14 +5,15 @@ import signal
 import threading
 from types import FrameType
 
+from course.sandbox.answers import Engine
 from course.sandbox.server import Sandbox, start
 
 
-def serve(port: int | None, as_json: bool) -> None:
+def serve(port: int | None, as_json: bool, engine: Engine | None = None) -> None:
     """Run a sandbox until SIGINT or SIGTERM; say where it is as soon as it answers.
 
     as_json: one line {"hub": url, "router": url, "settings": url, "tokens": {name: value}}, for programs.
-    Raises PortInUse.
+    engine: what answers chats; without one the script does. Raises PortInUse.
     The token values are printed on purpose: they are made up, and good for nothing outside this sandbox.
     """
     ending = threading.Event()
@@ -22,7 +23,7 @@ def serve(port: int | None, as_json: bool) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    with start(port=port) as hub:
+    with start(port=port, engine=engine) as hub:
         print(_as_json(hub) if as_json else _as_text(hub), flush=True)
         while not ending.wait(timeout=0.5):  # without a timeout, Windows would not notice Ctrl+C
             pass

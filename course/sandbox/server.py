@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from course.errors import CourseError
 from course.sandbox.account import Account
+from course.sandbox.answers import Engine, Script
 from course.sandbox.clock import Clock
 from course.sandbox.faults import Body, DateIn, Fault, Pass, Side
 from course.sandbox.front import LOOPBACK, front
@@ -157,14 +158,21 @@ class Sandbox:
 
 
 def start(
-    *, port: int | None = None, plan: str = "free", email_verified: bool = True, credit_usd: float = 0.10
+    *,
+    port: int | None = None,
+    plan: str = "free",
+    email_verified: bool = True,
+    credit_usd: float = 0.10,
+    engine: Engine | None = None,
 ) -> Sandbox:
     """Start a sandbox and return when it listens.
 
-    port: of the Hub; without one a free port is taken. plan: a row of data/sandbox/rate_limits.toml.
-    Raises PortInUse, and ValueError for an unknown plan.
+    port: of the Hub; without one a free port is taken. plan: a row of data/sandbox/rate_limits.toml. engine: answers in
+    the place of the script, whichever model of the catalogue is asked: `local_model.load("tiny-gpt2")`; its name then
+    stands in `system_fingerprint`. Raises PortInUse, and ValueError for an unknown plan.
     """
-    world = World(Account(plan=plan, email_verified=email_verified, credit_usd=credit_usd))
+    account = Account(plan=plan, email_verified=email_verified, credit_usd=credit_usd)
+    world = World(account, engine=engine or Script())
     if plan not in world.limits.quotas:
         raise ValueError(f"plan is {plan!r}; choose one of {', '.join(world.limits.quotas)}")
     _issue_tokens(world)

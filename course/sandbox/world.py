@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from course.masking import mask
 from course.sandbox.account import Account
-from course.sandbox.answers import Model, Script, load_models
+from course.sandbox.answers import Engine, Model, Script, load_models
 from course.sandbox.clock import Clock
 from course.sandbox.faults import Fault, Side
 from course.sandbox.limits import RateLimits, Usage, bucket_of
@@ -32,7 +32,7 @@ class World:
     clock: Clock = field(default_factory=Clock)
     repositories: dict[str, Repository] = field(default_factory=load_repositories)
     models: dict[str, Model] = field(default_factory=load_models)
-    script: Script = field(default_factory=Script)
+    engine: Engine = field(default_factory=Script)
     faults: Faults = field(default_factory=Faults)
     cdn_url: str = ""
     elsewhere_port: int = 0

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,14 @@ def blank_notebook(stem: str) -> dict[str, Any]:
 def blank_notebooks(folder: Path) -> Path:
     """Write the blanks of all lessons into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    for lesson in all_lessons():
-        write(folder, lesson.stem, blank_notebook(lesson.stem))
+    for stem, text in _blank_texts().items():
+        (folder / f"{stem}.ipynb").write_text(text, encoding="utf-8")
     return folder
+
+
+@cache
+def _blank_texts() -> dict[str, str]:
+    return {lesson.stem: json.dumps(blank_notebook(lesson.stem)) for lesson in all_lessons()}
 
 
 def one_notebook(folder: Path, exercise: Exercise, code: str) -> Path:

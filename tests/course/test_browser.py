@@ -5,12 +5,12 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from course import lab
 from course.exercises import ROOT, find_exercise, find_lesson
 from course.notebooks import blank_notebook, dumps
-from tests.course.browser import NEEDS_CHROMIUM, launch
+from tests.course.browser import NEEDS_CHROMIUM
 from tests.course.jupyter import DEADLINE_SECONDS, TOKEN, wait_for_status
 
 STEM = "01_account_setup"
@@ -39,18 +39,16 @@ def jupyterlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(jupyterlab: str) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        page.set_default_timeout(60_000)
-        page.goto(jupyterlab)
-        page.wait_for_selector(".jp-Notebook .jp-Cell")
-        page.locator(".jp-NotebookPanel").get_by_title("Switch kernel").get_by_text("Python 3").wait_for()
-        # The name of a kernel is shown before there is one; what is run too early is not run at all.
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
-        yield page
-        browser.close()
+def page(jupyterlab: str, browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.set_default_timeout(60_000)
+    page.goto(jupyterlab)
+    page.wait_for_selector(".jp-Notebook .jp-Cell")
+    page.locator(".jp-NotebookPanel").get_by_title("Switch kernel").get_by_text("Python 3").wait_for()
+    # The name of a kernel is shown before there is one; what is run too early is not run at all.
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
+    yield page
+    page.close()
 
 
 def run_all(page: Page) -> None:

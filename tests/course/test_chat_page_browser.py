@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, Request, expect
 
 from course.page import REACT, is_built
-from tests.course.browser import NEEDS_CHROMIUM, launch
+from tests.course.browser import NEEDS_CHROMIUM
 from tests.course.chat_site import BUILD, WAIT_SECONDS, Call, Site, site
 from tests.course.proxies import TOKEN
 
@@ -16,6 +16,7 @@ AXE = REACT / "node_modules" / "axe-core" / "axe.min.js"
 WITH_ID = re.compile(r"Tell the operator: [0-9a-f]{16}\s*$")
 LIGHT, DARK = "rgb(246, 247, 246)", "rgb(18, 23, 22)"
 COMPOSING = "it => it.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', isComposing: true, bubbles: true }))"
+MOTION = "it => getComputedStyle(it, '::after').animationName"
 ALSO_KEPT = """async () => ({
     session: sessionStorage.length, databases: await indexedDB.databases(), caches: await caches.keys()
 })"""
@@ -56,14 +57,6 @@ SPOKEN = """\
   - button "Stop" [disabled]
   - button "Send"
 - status"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = launch(playwright)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module", params=["plain", "react"])
@@ -310,6 +303,7 @@ def test_names_and_regions_are_what_a_screen_reader_needs(page: Page, chat: Site
     call.say("A token")
     call.fail("")
     expect(alert(page)).not_to_be_empty()
+    expect(page.locator(".ending")).not_to_be_empty()
 
     spoken = re.sub("[0-9a-f]{16}", "ID", page.locator("body").aria_snapshot())
     assert spoken == SPOKEN
@@ -334,15 +328,22 @@ def test_axe_finds_nothing_to_mend(page: Page, chat: Site) -> None:
 
 def test_a_phone_scrolls_in_one_direction_and_the_dark_is_dark(page: Page, chat: Site) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
-    page.emulate_media(reduced_motion="reduce")
     call = ask(page, chat, "w" * 200)
     call.say("https://" + "v" * 200)
-    expect(answer(page)).to_have_css("animation-name", "none")
+    expect(answer(page)).to_have_text(re.compile("vv"))
+    assert answer(page).evaluate(MOTION) == "blink"
+    page.emulate_media(reduced_motion="reduce")
+    assert answer(page).evaluate(MOTION) == "none"
     call.fail("")
-    expect(alert(page)).not_to_be_empty()
+    expect(alert(page)).to_contain_text("broke off")
+    ask(page, chat).refuse(429, Retry_After="60")
+    expect(page.get_by_role("button", name="Send")).to_have_text("Send (60 seconds)")
     expect(page.locator("html")).to_have_css("background-color", LIGHT)
     page.emulate_media(color_scheme="dark")
     expect(page.locator("html")).to_have_css("background-color", DARK)
 
     assert page.evaluate("document.documentElement.scrollWidth") == 360
+    told = page.get_by_text("Enter sends").bounding_box()
+    assert told is not None
+    assert told["width"] > 200, "the buttons leave no room for the text beside them"
     expect(box(page)).to_be_in_viewport(ratio=1)

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from course.checks import Verdict, run_checks
-from course.definitions import UnreadableNotebook, definitions, execute, lesson_definitions, new_namespace, read_cells
+from course.definitions import (
+    UnreadableNotebook,
+    beyond,
+    definitions,
+    execute,
+    lesson_definitions,
+    new_namespace,
+    read_cells,
+)
 from course.exercises import find_exercise, find_lesson
 from course.learner import from_notebooks
 from tests.course.learners import answer
@@ -45,6 +53,26 @@ def test_reading_a_lesson_starts_no_sandbox_and_sends_nothing() -> None:
 
     calls = [ast.unparse(s) for s, _ in statements if isinstance(s, ast.Assign) and "(" in ast.unparse(s)]
     assert calls == []
+
+
+def test_only_what_differs_from_the_lesson_is_made_again() -> None:
+    given = ["import os", "LIMIT = 3", "class Small:\n    limit = LIMIT", "class Other: pass", "def f(): return Small"]
+    theirs = ["import os", "LIMIT = 4", *given[2:], "def f(): return Other", "def g(): pass"]
+
+    again = beyond(definitions(theirs, "theirs"), definitions(given, "ours"), ["g"])
+
+    names = [getattr(statement, "name", "LIMIT") for statement, _ in again.statements]
+    assert names == ["LIMIT", "Small", "f", "f", "g"]  # f, as given, reads Small, which reads LIMIT
+
+
+def test_another_future_makes_everything_again() -> None:
+    cells = ["class Small:\n    limit: int"]
+
+    again = beyond(
+        definitions(["from __future__ import annotations", *cells], "theirs"), definitions(cells, "ours"), []
+    )
+
+    assert len(again.statements) == 2
 
 
 def test_constants_are_kept_and_a_failing_one_breaks_only_itself() -> None:

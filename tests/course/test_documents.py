@@ -12,7 +12,7 @@ from course.exercises import ROOT, Lesson, all_exercises, all_lessons
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "data/README.md")
 DATA = ROOT / "data"
 REPOSITORIES = DATA / "repositories"
-_VARIABLE = re.compile(r"\b(?:FULL|NO_COLOR|(?:HF|HUGGING_FACE|OPENAI|TRANSFORMERS)_[A-Z_]*[A-Z])\b")
+_VARIABLE = re.compile(r"\b(?:FULL|NO_COLOR|COURSE_CACHE|LIVE|(?:HF|HUGGING_FACE|OPENAI|TRANSFORMERS)_[A-Z_]*[A-Z])\b")
 
 
 def text(name: str) -> str:

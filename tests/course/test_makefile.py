@@ -55,7 +55,17 @@ COMMANDS = [
     pytest.param(["sandbox", "PORT=8000"], "sandbox --port 8000", id="sandbox"),
     pytest.param(["proxy", "PORT=8000"], "proxy --port 8000", id="proxy"),
     pytest.param(["proxy", "PAGE=react"], "proxy --port 0 --page react", id="proxy with the React page"),
-    *(pytest.param([name], name, id=name) for name in ("lab", "test", "watch", "doctor", "build", "lint", "bench")),
+    pytest.param(["proxy", "WORKERS=2"], "proxy --port 0 --workers 2", id="proxy with workers"),
+    pytest.param(["proxy", "ENGINE=local"], "proxy --port 0 --engine local", id="proxy with the model"),
+    pytest.param(
+        ["sandbox", "ENGINE=local", "MODEL=smollm2"],
+        "sandbox --port 0 --engine local --model smollm2",
+        id="sandbox with the model that is named",
+    ),
+    *(
+        pytest.param([name], name, id=name)
+        for name in ("lab", "model", "test", "watch", "doctor", "build", "lint", "bench")
+    ),
 ]
 
 

@@ -287,8 +287,9 @@ def nbval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         monkeypatch.chdir(folder)
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
         monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-        # Without a root folder pytest would list all that lies beside those above this one.
+        # Without these two folders pytest would list all that lies beside each folder above.
         options = ["-q", "-p", "nbval.plugin", "-p", "no:cacheprovider", "-c", os.devnull, f"--rootdir={folder}"]
+        options += [f"--confcutdir={folder}"]
         options += ["--nbval-current-env", "--nbval-cell-timeout=60", "--nbval-sanitize-with=same.ini"]
         code = pytest.main([*options, mode, notebook.name])
         return f"{int(code)}\n{capsys.readouterr().out}"

@@ -133,9 +133,10 @@ def test_what_npm_said_when_it_failed_is_told(monkeypatch: pytest.MonkeyPatch) -
 # --- the files ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "path", [*PLAIN.iterdir(), *(REACT / "src").iterdir(), REACT / "index.html"], ids=lambda path: path.name
-)
+SOURCES = sorted([*PLAIN.iterdir(), *(REACT / "src").iterdir(), REACT / "index.html"])
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
 def test_no_source_writes_html_keeps_anything_or_names_another_server(path: Path) -> None:
     text = path.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
 

@@ -30,7 +30,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
     root = tmp_path / "clone"
-    shutil.copytree(ROOT / "course", root / "course", ignore=shutil.ignore_patterns("__pycache__", "sandbox"))
+    shutil.copytree(ROOT / "course", root / "course", ignore=shutil.ignore_patterns("__pycache__", "sandbox", "web"))
     (root / ".gitignore").write_text(".venv\n__pycache__\n")
     python = root / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from tests.course.proxies import QUESTION, RawUpstream, listening, served, settings, solution
+from tests.course.proxies import PATIENCE_SECONDS, QUESTION, RawUpstream, listening, served, settings, solution
 
 HEADERS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 EVENT = b'data: {"choices": [{"index": 0, "delta": {"content": "Well"}}]}\n\n'
@@ -32,9 +32,9 @@ async def seconds_until_the_upstream_sees_it(app: Any, upstream: RawUpstream, st
     async with served(app) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(head.encode() + body)
-        await asyncio.wait_for(upstream.asked.wait(), 5)
+        await asyncio.wait_for(upstream.asked.wait(), PATIENCE_SECONDS)
         if wait_for:
-            await asyncio.wait_for(reader.readuntil(wait_for), 5)
+            await asyncio.wait_for(reader.readuntil(wait_for), PATIENCE_SECONDS)
         left_at = asyncio.get_running_loop().time()
         writer.transport.abort()
         try:
@@ -52,8 +52,8 @@ def test_the_upstream_sees_within_100_ms_that_the_client_left(stream: bool, say:
             app = solution().create_app(settings(upstream_url=url))
             return await seconds_until_the_upstream_sees_it(app, upstream, stream, wait_for)
 
-    # The fastest of three: other work on this machine may delay one.
-    assert min(asyncio.run(once()) for _ in range(3)) < 0.1
+    # One of three: other work on this machine may delay the others.
+    assert any(asyncio.run(once()) < 0.1 for _ in range(3))
 
 
 def test_without_the_race_a_plain_call_goes_on() -> None:
@@ -109,8 +109,8 @@ class Endless:
 def test_a_local_model_is_free_again_when_the_client_leaves() -> None:
     async def two_visitors() -> list[bool]:
         async with (
-            served(solution().create_app(settings(), local=Endless)) as port,
-            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=5) as client,
+            served(solution().create_app(settings(keep_alive_seconds=60), local=Endless)) as port,  # no comment first
+            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS) as client,
         ):
             got = []
             for _ in range(2):
@@ -119,3 +119,30 @@ def test_a_local_model_is_free_again_when_the_client_leaves() -> None:
             return got
 
     assert asyncio.run(two_visitors()) == [True, True]
+
+
+def test_a_stream_leaves_its_connection_to_the_next_one() -> None:
+    """Whatever stands behind [DONE] is read, too: else each stream would open a connection of its own."""
+    connections = 0
+
+    async def upstream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while await reader.readline():
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]))
+            writer.write(ONE_EVENT + b"e\r\ndata: [DONE]\n\n\r\n")
+            await asyncio.sleep(0)  # the end comes in a piece of its own, as it does from afar
+            writer.write(b"0\r\n\r\n")
+
+    async def three_streams() -> list[bool]:
+        async with (
+            listening(upstream) as url,
+            served(solution().create_app(settings(upstream_url=url))) as port,
+            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
+        ):
+            asked = [await client.post("/api/chat", json=QUESTION | {"stream": True}) for _ in range(3)]
+        return [answer.text.endswith("data: [DONE]\n\n") for answer in asked]
+
+    assert asyncio.run(three_streams()) == [True] * 3
+    assert connections == 1

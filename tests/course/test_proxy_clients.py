@@ -1,6 +1,9 @@
-"""The proxy of lesson 05 seen by those who call it: the openai package, a page, the description, a local model."""
+"""The proxy of lesson 05 seen by who calls it: the openai package, curl, a page; its description, a local model."""
 
 import asyncio
+import json
+import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +15,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from course import sandbox
-from tests.course.proxies import QUESTION, served, settings, solution
+from tests.course.proxies import QUESTION, served, serving, settings, solution
+
+PATHS = ("/api/chat", "/v1/chat/completions")
+CHUNK = 'data: {"choices": [{"index": 0, "delta": {"content": "Well"}}]}\n\n'
+STREAM = {"Content-Type": "text/event-stream"}
 
 
 @pytest.fixture(scope="module")
@@ -21,60 +28,103 @@ def hub() -> Iterator[sandbox.Sandbox]:
         yield running
 
 
-def with_openai(hub: sandbox.Sandbox, call: str) -> object:
-    """What the openai package makes of the proxy: "whole", "stream", or "refused" while the upstream fails."""
-
-    async def talk() -> object:
-        app = solution().create_app(settings(hf_token=hub.tokens["fine_grained"], upstream_url=f"{hub.router}/v1"))
-        async with (
-            served(app) as port,
-            openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0) as client,
-        ):
-            create: Any = client.chat.completions.create
-            if call == "whole":
-                return (await create(**QUESTION)).choices[0].message.content
-            if call == "refused":
-                hub.fail_next(429, retry_after=7, on="router")
-                with pytest.raises(openai.RateLimitError) as caught:
-                    await create(**QUESTION)
-                return caught.value.response.headers["retry-after"]
-            stream = await create(**QUESTION, stream=True)
-            return "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
-
-    return asyncio.run(talk())
+@pytest.fixture(scope="module")
+def proxy(hub: sandbox.Sandbox) -> Iterator[str]:
+    """Its address."""
+    with serving(
+        solution().create_app(settings(hf_token=hub.tokens["fine_grained"], upstream_url=f"{hub.router}/v1"))
+    ) as address:
+        yield address
 
 
-def test_the_openai_package_gets_whole_answers_streams_and_errors(hub: sandbox.Sandbox) -> None:
-    whole = with_openai(hub, "whole")
+def with_openai(address: str) -> Any:
+    """chat.completions.create of an openai client that needs no key."""
+    return openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0).chat.completions.create
 
-    assert isinstance(whole, str)
+
+def test_the_openai_package_gets_whole_answers_and_streams(proxy: str) -> None:
+    create = with_openai(proxy)
+
+    whole = create(**QUESTION).choices[0].message.content
+    pieces = [chunk.choices[0].delta.content or "" for chunk in create(**QUESTION, stream=True)]
+
     assert whole.startswith("An access token is")
-    assert with_openai(hub, "stream") == whole
-    assert with_openai(hub, "refused") == "7"
+    assert len(pieces) > 5
+    assert "".join(pieces) == whole
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_openai_package_sees_a_rate_limit(hub: sandbox.Sandbox, proxy: str, stream: bool) -> None:
+    hub.fail_next(429, retry_after=7, on="router")
+
+    with pytest.raises(openai.RateLimitError) as caught:
+        with_openai(proxy)(**QUESTION, stream=stream)
+
+    assert caught.value.response.headers["retry-after"] == "7"
+    assert caught.value.code == "rate_limited"
 
 
 def test_the_openai_package_learns_of_a_late_error() -> None:
-    text = 'data: {"choices": [{"index": 0, "delta": {"content": "Well"}}]}\n\n'
-    cut = httpx2.MockTransport(lambda _: httpx2.Response(200, headers={"Content-Type": "text/event-stream"}, text=text))
+    cut = httpx2.MockTransport(lambda _: httpx2.Response(200, headers=STREAM, text=CHUNK))
 
-    async def talk() -> None:
-        async with (
-            served(solution().create_app(settings(), transport=cut)) as port,
-            openai.AsyncOpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0) as client,
-        ):
-            create: Any = client.chat.completions.create
-            async for _ in await create(**QUESTION, stream=True):
-                pass
+    with (
+        serving(solution().create_app(settings(), transport=cut)) as address,
+        pytest.raises(openai.APIError, match="cannot be reached"),
+    ):
+        list(with_openai(address)(**QUESTION, stream=True))
 
-    with pytest.raises(openai.APIError, match="cannot be reached"):
-        asyncio.run(talk())
+
+needs_curl = pytest.mark.skipif(not shutil.which("curl"), reason="curl is missing: apt-get install curl")
+
+
+def curl(address: str, *options: str, **more: Any) -> list[str]:
+    """The command line; a --data makes it a POST."""
+    asked = ["--data", json.dumps(QUESTION | more), "--header", "Content-Type: application/json"]
+    return ["curl", "--silent", "--show-error", "--max-time", "20", *options, *asked, address]
+
+
+@needs_curl
+@pytest.mark.parametrize("path", PATHS)
+def test_curl_gets_whole_answers(proxy: str, path: str) -> None:
+    command = curl(f"{proxy}{path}", "--write-out", "\n%{http_code} %{content_type}")
+
+    body, _, told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.rpartition("\n")
+
+    assert told == "200 application/json"
+    assert json.loads(body)["choices"][0]["message"]["content"].startswith("An access token is")
+
+
+@needs_curl
+@pytest.mark.parametrize("path", PATHS)
+def test_curl_gets_a_stream_as_it_comes(path: str) -> None:
+    """The upstream waits until curl has shown the first event."""
+    shown = threading.Event()
+
+    class Slow(httpx2.AsyncByteStream):
+        async def __aiter__(self):  # type: ignore[no-untyped-def]
+            yield CHUNK.encode()
+            if await asyncio.to_thread(shown.wait, 3):
+                yield b"data: [DONE]\n\n"
+
+    upstream = httpx2.MockTransport(lambda _: httpx2.Response(200, headers=STREAM, stream=Slow()))
+    with (
+        serving(solution().create_app(settings(), transport=upstream)) as address,
+        subprocess.Popen(curl(f"{address}{path}", "-N", stream=True), stdout=subprocess.PIPE, text=True) as process,
+    ):
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        shown.set()
+        rest = process.stdout.read()
+
+    assert "Well" in first
+    assert rest == "\ndata: [DONE]\n\n"
 
 
 def test_the_description_declares_bounds_and_errors() -> None:
     described = TestClient(solution().create_app(settings(max_tokens=99))).get("/openapi.json").json()
 
     chat = described["paths"]["/api/chat"]["post"]
-    assert {"413", "422", "429", "502", "503", "504"} <= set(chat["responses"])
+    assert " ".join(sorted(chat["responses"])) == "200 400 404 408 413 422 429 500 502 503 504"
     body = described["components"]["schemas"]["BoundedRequest"]
     assert body["properties"]["max_tokens"]["maximum"] == 99
     assert body["additionalProperties"] is False
@@ -139,6 +189,26 @@ def test_a_local_model_is_loaded_once_and_leaves_the_server_free() -> None:
     assert streamed.text.endswith("data: [DONE]\n\n")
     assert len(loaded) == 1
     assert threading.main_thread().name not in loaded[0].threads
+
+
+class Broken:
+    """An engine that fails after its first piece."""
+
+    def pieces(self, messages: list[dict[str, str]], max_tokens: int) -> Iterator[str]:
+        yield "Well"
+        raise MemoryError("a-text-of-the-engine")
+
+
+def test_a_local_model_that_fails_is_an_error_of_ours() -> None:
+    with TestClient(solution().create_app(settings(), local=Broken)) as visitor:
+        plain = visitor.post("/api/chat", json=QUESTION)
+        stream = visitor.post("/api/chat", json=QUESTION | {"stream": True})
+
+    assert (plain.status_code, plain.json()["error"]["code"]) == (500, "internal")
+    assert "Well" in stream.text
+    told = json.loads(stream.text.partition("event: error\ndata: ")[2])
+    assert told["error"]["code"] == "internal"
+    assert "a-text-of-the-engine" not in plain.text + stream.text
 
 
 def test_a_hundred_streams_at_once_are_served_by_one_worker() -> None:

@@ -4,22 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from course import sandbox
-from tests.course.browser import NEEDS_CHROMIUM, launch
+from tests.course.browser import NEEDS_CHROMIUM
 from tests.course.visitor import NEW, ORGANISATION, TOKENS, Visitor, whoami
 
 pytestmark = NEEDS_CHROMIUM
 LINK = f"{NEW}?tokenType=fineGrained&ownUserPermissions=inference.serverless.write&canReadGatedRepos=true"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = launch(playwright)
-        yield started
-        started.close()
 
 
 @pytest.fixture

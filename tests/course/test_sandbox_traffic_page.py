@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from course import sandbox
 from course.sandbox.pages.traffic import MOST, rows_of
 from course.traffic import Exchange
-from tests.course.browser import NEEDS_CHROMIUM, launch
+from tests.course.browser import NEEDS_CHROMIUM
 
 PAGE = "/_sandbox/traffic"
 
@@ -103,32 +103,27 @@ class TestInABrowser:
 
     @pytest.mark.parametrize("width", [360, 1280])
     def test_new_requests_appear_by_themselves_and_the_page_never_scrolls_sideways(
-        self, hub: sandbox.Sandbox, width: int
+        self, browser: Browser, hub: sandbox.Sandbox, width: int
     ) -> None:
-        with sync_playwright() as playwright:
-            browser = launch(playwright)
-            page = browser.new_page(viewport={"width": width, "height": 800})
-            complaints: list[str] = []
-            page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-            page.goto(hub.url + PAGE)
-            expect(page.get_by_role("status")).to_have_text("New ones appear by themselves.")
-            hub.fail_next(418)
-            whoami(hub, "?a=" + 200 * "long")
+        page = browser.new_page(viewport={"width": width, "height": 800})
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.goto(hub.url + PAGE)
+        expect(page.get_by_role("status")).to_have_text("New ones appear by themselves.")
+        hub.fail_next(418)
+        whoami(hub, "?a=" + 200 * "long")
 
-            expect(page.get_by_role("cell", name="418", exact=True)).to_be_visible()
-            assert [seen.path[:9] for seen in hub.requests] == ["/api/whoa"], "the page itself is no traffic"
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-            hub.forget()
-            expect(page.get_by_text("No request yet.")).to_be_visible()
-            browser.close()
-
+        expect(page.get_by_role("cell", name="418", exact=True)).to_be_visible()
+        assert [seen.path[:9] for seen in hub.requests] == ["/api/whoa"], "the page itself is no traffic"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        hub.forget()
+        expect(page.get_by_text("No request yet.")).to_be_visible()
+        page.close()
         assert complaints == []
 
-    def test_without_scripts_the_page_says_how_to_see_more(self, hub: sandbox.Sandbox) -> None:
-        with sync_playwright() as playwright:
-            browser = launch(playwright)
-            page = browser.new_context(java_script_enabled=False).new_page()
-            page.goto(hub.url + PAGE)
+    def test_without_scripts_the_page_says_how_to_see_more(self, browser: Browser, hub: sandbox.Sandbox) -> None:
+        page = browser.new_page(java_script_enabled=False)
+        page.goto(hub.url + PAGE)
 
-            expect(page.get_by_text("Reload the page to see new ones.")).to_be_visible()
-            browser.close()
+        expect(page.get_by_text("Reload the page to see new ones.")).to_be_visible()
+        page.close()

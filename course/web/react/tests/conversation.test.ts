@@ -148,6 +148,12 @@ describe("a problem", () => {
     expect(conversation.state).toMatchObject({ problem: { kind, id }, draft: "Why?", exchanges: [], waitSeconds: 0 });
   });
 
+  test("characters are counted as the server does", async () => {
+    const { at } = await asking("👋".repeat(40));
+
+    expect(JSON.parse(at.asked[0]!.body as string).messages[0].content).toBe("👋".repeat(40));
+  });
+
   test("too long already here is not even sent", async () => {
     const at = server();
     const conversation = new Conversation();
@@ -247,6 +253,8 @@ describe("what is sent along", () => {
 
     expect(questions(told)).toEqual(["b", "c", "d"]);
     expect(told).toMatchObject({ leftOut: 1, messages: { length: 5 } });
+    const even = messagesFor([exchange("a", 3), exchange("b", 3)], "c", { ...LIMITS, max_messages: 4 });
+    expect(questions(even)).toEqual(["b", "c"]);
   });
 
   test("as many as characters are taken, and not one more", () => {

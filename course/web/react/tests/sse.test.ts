@@ -19,6 +19,7 @@ describe("the rules of the WHATWG", () => {
     ["LF", "data: a\n\ndata: b\n\n", [message("a"), message("b")]],
     ["CR", "data: a\r\rdata: b\r\r", [message("a"), message("b")]],
     ["CRLF", "data: a\r\n\r\ndata: b\r\n\r\n", [message("a"), message("b")]],
+    ["CRLF within an event", "data: a\r\ndata: b\r\n\r\n", [message("a\nb")]],
     ["all three in one stream", "data: a\r\n\ndata: b\r\r\n", [message("a"), message("b")]],
     ["a comment", ": keep-alive\n\n:\ndata: a\n\n", [message("a")]],
     ["several lines of data", "data: a\ndata: b\n\n", [message("a\nb")]],
