@@ -4,22 +4,16 @@ Through torch.onnx, because `optimum-onnx` cannot be installed beside transforme
 for transformers >=4.36 and <4.58. Source: its metadata, and the refusal of pip, 2026-11-24.
 """
 
-import hashlib
 import logging
 import shutil
-import tempfile
 import warnings
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from transformers import GPT2LMHeadModel
 
-from course.exercises import ROOT
 from course.onnx_model import BESIDE, MODEL
-
-CACHE = ROOT / ".build" / "onnx"
 
 
 class _Logits(torch.nn.Module):
@@ -38,16 +32,16 @@ def export(folder: Path, target: Path) -> None:
     """The GPT-2 in `folder` as `target`/model.onnx, float32, with the files that `OnnxModel` needs beside it.
 
     Input `input_ids`: int64, (1, length), length up to n_positions. Output `logits`: float32, (1, length, vocabulary).
-    Left out: batches, and the cache of keys and values, so every step reads the whole text again. Takes about 10 s.
+    Left out: batches, and the cache of keys and values, so every step reads the whole text again.
     """
-    model = GPT2LMHeadModel.from_pretrained(folder, local_files_only=True).float().eval()
+    model = GPT2LMHeadModel.from_pretrained(folder, local_files_only=True).float()
     length = torch.export.Dim("length", min=1, max=model.config.n_positions)
     example = torch.zeros((1, 8), dtype=torch.int64)
     target.mkdir(parents=True, exist_ok=True)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, which nothing here needs
     with warnings.catch_warnings(action="ignore", category=FutureWarning):  # torch 2.13 warns of what it does itself
         torch.onnx.export(
-            _Logits(model), (example,), target / MODEL, dynamo=True, external_data=False, verbose=False,
+            _Logits(model).eval(), (example,), target / MODEL, dynamo=True, external_data=False, verbose=False,
             input_names=["input_ids"], output_names=["logits"], dynamic_shapes={"input_ids": {1: length}},
         )  # fmt: skip
     _copy_beside(folder, target)
@@ -61,20 +55,6 @@ def quantise(folder: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     quantize_dynamic(folder / MODEL, target / MODEL, weight_type=QuantType.QInt8)
     _copy_beside(folder, target)
-
-
-def both(folder: Path, cache: Path = CACHE) -> tuple[Path, Path]:
-    """Folders of the model as float32 and as int8, made anew only where weights, versions or this file have changed."""
-    known = [(folder / "model.safetensors").read_bytes(), Path(__file__).read_bytes()]
-    known += [version(name).encode() for name in ("torch", "transformers", "onnxscript", "onnxruntime")]
-    made = cache / hashlib.sha256(b"\0".join(known)).hexdigest()[:16]
-    if not made.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as draft:
-            export(folder, Path(draft, "made", "float32"))
-            quantise(Path(draft, "made", "float32"), Path(draft, "made", "int8"))
-            shutil.move(Path(draft, "made"), made)
-    return made / "float32", made / "int8"
 
 
 def _copy_beside(folder: Path, target: Path) -> None:

@@ -17,6 +17,8 @@ from transformers import GenerationConfig, GPT2Config, GPT2LMHeadModel, PreTrain
 
 from course.exercises import ROOT, all_lessons
 from course.files import write_whole
+from course.onnx_comparison import write_onnx
+from course.onnx_model import FOLDER as ONNX
 from course.tiny_model_card import card
 
 FOLDER = ROOT / "data" / "tiny-gpt2"
@@ -116,8 +118,8 @@ def _loss(model: GPT2LMHeadModel, ids: torch.Tensor) -> torch.Tensor:
     return cross_entropy(model(ids).logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten())
 
 
-def write_model(folder: Path = FOLDER, settings: Settings = Settings()) -> int:
-    """Train, and write weights, tokenizer, numbers, the texts that the losses are of, and the card.
+def write_model(folder: Path = FOLDER, onnx: Path = ONNX, settings: Settings = Settings()) -> int:
+    """Train, and write weights, tokenizer, numbers, the texts that the losses are of, the card; then ONNX.
 
     On one machine, with one build of torch, two runs write the same weights. Another machine rounds otherwise.
     """
@@ -152,6 +154,7 @@ def write_model(folder: Path = FOLDER, settings: Settings = Settings()) -> int:
     for name, content in (("evaluation.json", evaluation), ("metrics.json", numbers)):
         write_whole(folder / name, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
     write_whole(folder / "README.md", card(numbers))
+    write_onnx(folder, onnx)
     print(f"wrote {folder}, loss {numbers['loss_nats_per_token']}")
     return 0
 
@@ -162,7 +165,9 @@ def _save(model: GPT2LMHeadModel, tokenizer: Tokenizer, folder: Path) -> None:
     model.generation_config = GenerationConfig(
         bos_token_id=end, eos_token_id=end, pad_token_id=end, max_new_tokens=40, do_sample=False
     )
-    model.save_pretrained(folder, state_dict={name: tensor.half() for name, tensor in model.state_dict().items()})
+    tied = {"lm_head.weight"}  # it is the embedding again; halved it would be another tensor, and be stored twice
+    halved = {name: tensor.half() for name, tensor in model.state_dict().items() if name not in tied}
+    model.save_pretrained(folder, state_dict=halved)
     PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token=END, eos_token=END, model_max_length=model.config.n_positions
     ).save_pretrained(folder)
