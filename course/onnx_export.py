@@ -11,21 +11,10 @@ from pathlib import Path
 
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization.shape_inference import quant_pre_process
 from transformers import GPT2LMHeadModel
 
 from course.onnx_model import BESIDE, MODEL
-
-
-class _Logits(torch.nn.Module):
-    """The model as ONNX shall know it: identities of generated tokens in, logits out, no cache of keys and values."""
-
-    def __init__(self, model: GPT2LMHeadModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.model(input_ids=input_ids, use_cache=False).logits
-        return logits
 
 
 def export(folder: Path, target: Path) -> None:
@@ -34,14 +23,15 @@ def export(folder: Path, target: Path) -> None:
     Input `input_ids`: int64, (1, length), length up to n_positions. Output `logits`: float32, (1, length, vocabulary).
     Left out: batches, and the cache of keys and values, so every step reads the whole text again.
     """
-    model = GPT2LMHeadModel.from_pretrained(folder, local_files_only=True).float()
+    model = GPT2LMHeadModel.from_pretrained(folder, local_files_only=True).float().eval()
+    model.config.use_cache = False
     length = torch.export.Dim("length", min=1, max=model.config.n_positions)
     example = torch.zeros((1, 8), dtype=torch.int64)
     target.mkdir(parents=True, exist_ok=True)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, which nothing here needs
     with warnings.catch_warnings(action="ignore", category=FutureWarning):  # torch 2.13 warns of what it does itself
         torch.onnx.export(
-            _Logits(model).eval(), (example,), target / MODEL, dynamo=True, external_data=False, verbose=False,
+            model, kwargs={"input_ids": example}, f=target / MODEL, dynamo=True, external_data=False, verbose=False,
             input_names=["input_ids"], output_names=["logits"], dynamic_shapes={"input_ids": {1: length}},
         )  # fmt: skip
     _copy_beside(folder, target)
@@ -53,7 +43,8 @@ def quantise(folder: Path, target: Path) -> None:
     Source: onnxruntime 1.32.0, `quantize_dynamic`. The names of the files are those of `export`.
     """
     target.mkdir(parents=True, exist_ok=True)
-    quantize_dynamic(folder / MODEL, target / MODEL, weight_type=QuantType.QInt8)
+    quant_pre_process(folder / MODEL, target / MODEL, skip_symbolic_shape=True)  # that part stops at such an export
+    quantize_dynamic(target / MODEL, target / MODEL, weight_type=QuantType.QInt8)
     _copy_beside(folder, target)
 
 

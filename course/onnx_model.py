@@ -39,7 +39,7 @@ class OnnxModel:
         self._session = onnxruntime.InferenceSession(folder / MODEL, options, providers=["CPUExecutionProvider"])
 
     def logits(self, ids: list[int]) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """What comes next, after each of the last `context` of `ids`: (length, vocabulary), the highest the likeliest."""
+        """What may come after each of the last `context` of `ids`: (length, vocabulary); the highest is likeliest."""
         window = np.array([ids[-self.context :]], dtype=np.int64)
         result: np.ndarray[Any, np.dtype[np.float32]] = self._session.run(None, {"input_ids": window})[0][0]
         return result
@@ -59,5 +59,5 @@ class OnnxModel:
                 yield piece
 
     def pieces(self, messages: Messages, max_tokens: int) -> Iterator[str]:
-        """What follows the contents of `messages`, joined by newlines: the model knows no chat, so it has no template."""
+        """What follows the contents of `messages`, joined by newlines: the model knows no chat, and has no template."""
         return self.generate("\n".join(message["content"] for message in messages), max_tokens)

@@ -73,7 +73,7 @@ def train_model(texts: list[str], tokenizer: Tokenizer, settings: Settings) -> G
     torch.set_num_threads(settings.threads)  # sums are cut by threads, and rounding depends on the cut
     torch.use_deterministic_algorithms(True)
     dice = random.Random(settings.seed)  # noqa: S311 - an order, no secret
-    end = tokenizer.token_to_id(END)
+    end = tokenizer.get_vocab()[END]
     model = GPT2LMHeadModel(
         GPT2Config(
             vocab_size=tokenizer.get_vocab_size(), n_positions=settings.context, n_embd=settings.width,
@@ -107,11 +107,11 @@ def loss_nats_per_token(model: GPT2LMHeadModel, tokenizer: Tokenizer, texts: lis
 
     0: it knew what would come. ln(vocabulary), 7.3 here: it had no idea.
     """
-    end, limit = tokenizer.token_to_id(END), model.config.n_positions
+    end, limit = tokenizer.get_vocab()[END], model.config.n_positions
     windows = [torch.tensor([[end, *tokenizer.encode(text).ids, end][:limit]]) for text in texts]
     with torch.inference_mode():
         sums = [_loss(model, window).item() * (window.shape[1] - 1) for window in windows]
-    return sum(sums) / sum(window.shape[1] - 1 for window in windows)
+    return float(sum(sums) / sum(window.shape[1] - 1 for window in windows))
 
 
 def _loss(model: GPT2LMHeadModel, ids: torch.Tensor) -> torch.Tensor:

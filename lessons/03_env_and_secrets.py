@@ -419,48 +419,49 @@ for what, variables in {
 # %% [markdown]
 # ### A first program
 #
-# Load, stop if there is nothing, then use a model. `pipeline` **downloads** the model and runs it here: the token opens the download, and nothing else. The model is a small one of the
-# course (3 MB, trained on its own prose, `data/tiny-gpt2/`), in a private repository. The program is a file of its own, because `transformers` brings torch along, and that takes seconds.
+# Load, stop if there is nothing, then use a model. `pipeline` **downloads** the model and runs it here. This one is the course's own (`data/tiny-gpt2/`, 3 MB, trained on the prose of these lessons), in
+# a private repository. The program is a process of its own, because `transformers` brings torch along, which takes seconds; and it drops the token before the model writes a word.
 #
-# It is run twice: without `.env`, then with it. **Predict:** which run downloads something? And whose prose does the answer sound like?
+# The token comes from your `load_token`: first from a file that is not there, then from `good`. **Predict:** how much does the first try download? Does the second fail at `del`? And which files are fetched *without* the token?
 
 # %%
 PROGRAM = """
-import os, sys
-from dotenv import load_dotenv
+import os
+from transformers import pipeline
 
-load_dotenv(".env", interpolate=False)
-token = os.environ.get("HF_TOKEN", "").strip()
-if not token:
-    sys.exit("HF_TOKEN is missing: put it into .env")
-
-from transformers import pipeline  # seconds: only when there is something to do
-
-generate = pipeline("text-generation", model="learner/private-tiny-gpt2", token=token)
-print(generate("A token is", max_new_tokens=12, do_sample=False)[0]["generated_text"])
+generate = pipeline("text-generation", model="learner/private-tiny-gpt2")  # it finds HF_TOKEN by itself
+del os.environ["HF_TOKEN"]
+print(generate("A token is", max_new_tokens=12)[0]["generated_text"])
 """
-project = Path(tempfile.mkdtemp())
-(project / "first_program.py").write_text(PROGRAM, encoding="utf-8")
 
 
-def first_program() -> str:
-    """What it says: its answer, or why there is none."""
-    quiet = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "TRANSFORMERS_VERBOSITY": "error"}
-    command = [sys.executable, "-W", "ignore", "first_program.py"]
-    ran = subprocess.run(command, cwd=project, env=at_sandbox | quiet, capture_output=True, text=True, check=False)
-    return (ran.stdout if ran.returncode == 0 else ran.stderr).strip()
+def first_program(token: Secret) -> str:
+    """What the program prints, or the last line of its error."""
+    mine = {"HF_TOKEN": token.reveal(), "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    command = [sys.executable, "-W", "ignore", "-c", PROGRAM]
+    ran = subprocess.run(command, env=at_sandbox | mine, capture_output=True, text=True, check=False)
+    return ran.stdout.strip() or ran.stderr.strip().rpartition("\n")[2]
 
 
-hub.forget()
-print(first_program())
-print("requests:", len(hub.requests))
-(project / ".env").write_text(f"HF_TOKEN={hub.tokens['read']}\n", encoding="utf-8")
-print(first_program())
-print("with the token:", *sorted({seen.path.rpartition("/")[2] for seen in hub.requests if "authorization" in seen.request_headers}))
+with needs("03-1"):
+    for path in (project / "none.env", good):
+        hub.forget()
+        try:
+            print(first_program(load_token({}, path)))
+        except NoToken as error:
+            print("NoToken:", str(error).replace(str(project), "project"))
+        fetched = [
+            seen for seen in hub.requests if (seen.method, seen.status) == ("GET", 200) and "/api/" not in seen.path
+        ]
+        for seen in fetched:
+            carries = "with the token" if "authorization" in seen.request_headers else "without"
+            print(f"  {seen.path.rpartition('/')[2][:24]:24} {carries}")
 
 # %% [markdown]
-# The first run stopped before it had loaded anything: nothing went out. In the second, the token went along to the Hub for each file. The weights themselves (`model.safetensors`) come from another
-# server: the Hub redirects there, and the library does not send the token along. From then on the program needs neither token nor network: the files are in its cache.
+# The first try stopped before it had loaded or sent anything. In the second, the small files came from the Hub, with the token. The long name is that of the weights: the Hub asked for the token, then sent the client on
+# to its store of large files, and the library did not take the token along to another server.
+#
+# After that nobody asked for it again: **a token is for the download, not for running a model.** The next run finds the files in `HF_HOME` and could do without a network.
 
 # %% [markdown]
 # ## 6. What git takes
