@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from transformers import GPT2LMHeadModel
 
+from course.exercises import ROOT
 from course.files import write_whole
 from course.local_model import LocalModel
 from course.onnx_export import export, quantise
@@ -96,3 +97,7 @@ def write_onnx(folder: Path, target: Path = FOLDER) -> None:
     tables = [("", head), ("\n[versions]\n", versions), *(("\n[[engines]]\n", asdict(row)) for row in rows)]
     written = [title + "".join(f"{key} = {json.dumps(value)}\n" for key, value in row.items()) for title, row in tables]
     write_whole(target / RECORD, _HEAD + "".join(written))
+
+
+if __name__ == "__main__":
+    write_onnx(ROOT / "data" / "tiny-gpt2")
