@@ -30,9 +30,9 @@ somebody runs `make tiny-model`.
 
 ## Training
 
-`make tiny-model` (`course/tiny_model.py`), on $date: $steps steps of $batch windows of $context tokens, in $seconds s on a CPU with $threads threads. $layers layers, $heads heads,
+`make tiny-model` (`course/tiny_model.py`), on $date: $steps steps of $batch windows of $context tokens, in $seconds s on a CPU (threads: $threads). $layers layers, $heads heads,
 width $width, $vocabulary entries in the vocabulary (byte-level BPE, made of the same text). torch $torch, transformers $transformers, tokenizers $tokenizers. Seed $seed:
-two runs on one machine give the same weights; another machine rounds otherwise.
+the same text, seed, machine and torch give the same bytes, as a test sees in a very small run; another machine rounds otherwise.
 
 The weights are stored as float16 and computed with as float32.
 
@@ -43,7 +43,7 @@ The weights are stored as float16 and computed with as float32.
 | $sample paragraphs that it was trained on | $trained_on |
 | $sample paragraphs that it never saw (one in $held_out) | $unseen |
 
-Computed with the stored weights; `evaluation.json` holds both texts. The gap is large: with so little text a model learns much of it by heart.
+Computed with the stored weights; `evaluation.json` holds both texts. With so little text a model learns much of it by heart.
 Without any knowledge the loss would be $ignorance.
 """  # noqa: E501 - the lines of the card
 )

@@ -1,8 +1,7 @@
-"""data/tiny-gpt2/ through torch, which this file imports: what it writes, what its record says, real transformers."""
+"""data/tiny-gpt2/ through torch, which this file imports: what it writes, what its record says, ONNX beside it."""
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -10,13 +9,20 @@ from typing import Any
 
 import pytest
 
-from course import sandbox
 from course.local_model import LocalModel, load
 from course.tables import table
 from tests.course.tiny_model import TEXT, save_tiny_model
 
 FOLDER = Path(__file__).parents[2] / "data" / "tiny-gpt2"
 PROMPTS = ["A token is", "The server answers", "Write a function", "In production:"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> None:
+    """Several would wait for each other where all cores are busy with other tests."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="module")
@@ -133,52 +139,3 @@ def test_an_export_says_what_its_model_says_in_float32_and_int8(tmp_path: Path) 
     assert rows[1].max_logit_difference < 1e-3
     assert rows[2].file_bytes < 0.5 * rows[1].file_bytes
     assert all(row.ms_per_token > 0 for row in rows)
-
-
-# --- from the sandbox, through transformers as it is ----------------------------------------------------------
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[sandbox.Sandbox]:
-    """A sandbox in the place of the Hub: the library reads HF_ENDPOINT only while it is imported."""
-    with sandbox.start() as started:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", started.url)
-        yield started
-
-
-@pytest.mark.parametrize(
-    ("repo_id", "token"),
-    [("sandbox/tiny-gpt2", None), ("learner/private-tiny-gpt2", "read"), ("sandbox/gated-tiny-gpt2", "fine_grained")],
-)
-def test_transformers_downloads_and_runs_it(
-    hub: sandbox.Sandbox, model: LocalModel, tmp_path: Path, repo_id: str, token: str | None
-) -> None:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    access = {"token": hub.tokens[token] if token else False, "cache_dir": tmp_path}
-    loaded: Any = AutoModelForCausalLM.from_pretrained(repo_id, **access)
-    tokenizer: Any = AutoTokenizer.from_pretrained(repo_id, **access)
-    hub.forget()
-    written = loaded.generate(**tokenizer(PROMPTS[0], return_tensors="pt"), max_new_tokens=40)[0]
-
-    assert tokenizer.decode(written, skip_special_tokens=True) == PROMPTS[0] + said(model, PROMPTS[0])
-    assert hub.requests == []
-
-
-@pytest.mark.parametrize(
-    ("repo_id", "token", "why"),
-    [
-        ("learner/private-tiny-gpt2", None, "not a valid model identifier"),
-        ("sandbox/gated-tiny-gpt2", None, "gated repo"),
-        ("sandbox/gated-tiny-gpt2", "no_inference", "gated repo"),
-    ],
-)
-def test_without_the_right_token_transformers_says_why(
-    hub: sandbox.Sandbox, tmp_path: Path, repo_id: str, token: str | None, why: str
-) -> None:
-    from transformers import AutoModelForCausalLM
-
-    with pytest.raises(OSError, match=why):
-        AutoModelForCausalLM.from_pretrained(repo_id, token=hub.tokens[token] if token else False, cache_dir=tmp_path)
-
-    assert not list(tmp_path.rglob("*.safetensors"))

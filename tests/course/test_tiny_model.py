@@ -4,11 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import errors, snapshot_download
 
+from course import sandbox
 from course.exercises import ROOT
 from course.local_model import NoModel
 from course.onnx_model import FOLDER as ONNX
@@ -56,6 +59,55 @@ def test_the_comparison_is_of_these_files_and_exact_where_it_must_be() -> None:
 
 def test_both_editions_read_the_same_tokens() -> None:
     assert (ONNX / "tokenizer.json").read_bytes() == (FOLDER / "tokenizer.json").read_bytes()
+
+
+# --- the three repositories of the sandbox; transformers gets the private one in lesson 03 --------------------
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[sandbox.Sandbox]:
+    with sandbox.start() as started:
+        yield started
+
+
+def fetch(hub: sandbox.Sandbox, repo_id: str, token: str | None, cache: Path) -> Path:
+    return Path(
+        snapshot_download(repo_id, endpoint=hub.url, token=hub.tokens[token] if token else False, cache_dir=cache)
+    )
+
+
+@pytest.mark.parametrize(
+    ("repo_id", "token"),
+    [
+        ("sandbox/tiny-gpt2", None),
+        ("learner/private-tiny-gpt2", "no_inference"),
+        ("sandbox/gated-tiny-gpt2", "fine_grained"),
+    ],
+)
+def test_who_may_gets_every_byte(hub: sandbox.Sandbox, tmp_path: Path, repo_id: str, token: str | None) -> None:
+    got = fetch(hub, repo_id, token, tmp_path)
+
+    assert {path.name: path.read_bytes() for path in got.iterdir()} == {
+        path.name: path.read_bytes() for path in FOLDER.iterdir()
+    }
+
+
+@pytest.mark.parametrize(
+    ("repo_id", "token", "error"),
+    [
+        ("learner/private-tiny-gpt2", None, errors.RepositoryNotFoundError),
+        ("learner/private-tiny-gpt2", "revoked", errors.HfHubHTTPError),
+        ("sandbox/gated-tiny-gpt2", None, errors.GatedRepoError),
+        ("sandbox/gated-tiny-gpt2", "no_inference", errors.GatedRepoError),
+    ],
+)
+def test_who_may_not_gets_no_weights(
+    hub: sandbox.Sandbox, tmp_path: Path, repo_id: str, token: str | None, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        fetch(hub, repo_id, token, tmp_path)
+
+    assert not list(tmp_path.rglob("*.safetensors"))
 
 
 # --- OnnxModel ------------------------------------------------------------------------------------------------
