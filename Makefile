@@ -7,7 +7,7 @@ COURSE = .venv/bin/python -m course
 READY = .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test check watch hint solution reset model sandbox proxy decide protect doctor build lint format bench bench-proxy faults live-check lock clean
+.PHONY: help lab test check watch hint solution reset model sandbox proxy decide protect doctor build lint format bench bench-proxy faults live-check tiny-model lock clean
 MAKEFLAGS += --no-print-directory
 # Some machines set this; every start would then compile our modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -74,6 +74,9 @@ faults: $(READY)  ## For authors: run four clients under every failure, write th
 
 live-check: $(READY)  ## For authors: compare the sandbox with Hugging Face itself (needs HF_TOKEN; CHAT=1)
 	@CHAT=$(CHAT) $(COURSE) live-check
+
+tiny-model: $(READY)  ## For authors: train the model of data/tiny-gpt2/ anew (minutes)
+	@$(COURSE) tiny-model
 
 lock:  ## For authors: requirements.txt -> requirements.lock (needs uv and the network)
 	@uv pip compile --quiet --no-config --universal --python-version 3.11 --no-annotate \

@@ -247,6 +247,14 @@ def compare_with_hugging_face() -> None:
     raise typer.Exit(int(bool(report.contradictions)))
 
 
+@app.command("tiny-model")
+def train_tiny_model() -> None:
+    """Train the small model of data/tiny-gpt2/ on the course's own prose, and write its card."""
+    from course.tiny_model import write_model
+
+    raise typer.Exit(write_model())
+
+
 @app.command()
 def test() -> None:
     """Run every test: the course, the solutions, your notebooks, lint and types."""

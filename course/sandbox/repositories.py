@@ -3,7 +3,7 @@
 import hashlib
 import tomllib
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,15 +90,22 @@ def load_repositories(folder: Path = FOLDER) -> dict[str, Repository]:
 
 def _repository(key: str, row: dict[str, Any], folder: Path) -> Repository:
     large = row.pop("large_files", [])
+    home = folder / row.pop("folder", key)
     files = {}
-    for found in sorted((folder / key).rglob("*")):
+    for found in sorted(home.rglob("*")):
         if found.is_file():
-            path = found.relative_to(folder / key).as_posix()
-            files[path] = File(path, found.read_bytes(), large=path in large)
+            path = found.relative_to(home).as_posix()
+            files[path] = _file(found, found.stat().st_mtime_ns, path, path in large)
     row.pop("about", None)
     fitting = (kind for kind, prefix in PREFIXES.items() if key.startswith(prefix))
     kind = max(fitting, key=lambda kind: len(PREFIXES[kind]))
     return Repository(key.removeprefix(PREFIXES[kind]), files, kind=kind, **row)  # an unknown key fails here, by name
+
+
+@cache
+def _file(source: Path, stamp: int, path: str, large: bool) -> File:
+    """Read once for all sandboxes of a process. stamp: a file that has changed is read anew."""
+    return File(path, source.read_bytes(), large)
 
 
 def _sha1(data: bytes) -> str:
