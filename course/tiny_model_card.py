@@ -30,7 +30,7 @@ somebody runs `make tiny-model`.
 
 ## Training
 
-`make tiny-model` (`course/tiny_model.py`), on $date: $steps steps of $batch windows of $context tokens, in $seconds s on a CPU (threads: $threads). $layers layers, $heads heads,
+`make tiny-model` (`course/tiny_model.py`), on $date: $steps steps of $batch windows of $context tokens, each Chinese line read $chinese times as often, in $seconds s on a CPU (threads: $threads). $layers layers, $heads heads,
 width $width, $vocabulary entries in the vocabulary (byte-level BPE, made of the same text). torch $torch, transformers $transformers, tokenizers $tokenizers. Seed $seed:
 the same text, seed, machine and torch give the same bytes, as a test sees in a very small run; another machine rounds otherwise.
 

@@ -1064,6 +1064,69 @@ with needs("06-4"), start_blocking_portal() as portal:  # a notebook has a loop 
     )
     show(REPORTS["API"])
 
+# %% [markdown]
+# And two models in this process, both made of the same weights: the small one that was trained on this course (`data/tiny-gpt2/`), through PyTorch, and its ONNX edition with weights in `int8`, which runs without torch.
+# Neither needs a token or a network. A token opens the **download** of weights; here they are files already, and from then on nobody is asked.
+#
+# The usual tool for the export, `optimum-onnx`, does not install beside transformers 5 (lesson 07 has that conflict, with its date), so `course/onnx_export.py` calls `torch.onnx` itself, and onnxruntime's own
+# `quantize_dynamic` makes the `int8` edition. Here is what the export cost and gained, measured when the model was made. **Predict:** how often do the two name the same next token?
+
+# %%
+COMPARED = table("tiny-gpt2-onnx/comparison")
+for row in COMPARED["engines"]:
+    print(
+        f"{row['engine']:<15} {row['file_bytes'] / 1e6:4.1f} MB   {row['times_as_fast_as_pytorch']:4.1f} x as fast   "
+        f"same next token {row['top1_agreement']:.1%}   ({COMPARED['taken']}, one thread)"
+    )
+
+# %% [markdown]
+# Less than a third of the bytes of ONNX in float32, and now and then another word: whether that is too often only your own questions can tell.
+#
+# `pieces` computes, so it would stop the loop and all other callers with it: each piece is asked for in a thread. PyTorch's model serves one caller after the other, the other one several at once.
+# **Predict:** for which of the two does the first piece at 16 callers take longest, compared with one caller?
+
+# %%
+from anyio import to_thread
+
+from course.local_model import LocalModel, load
+from course.onnx_model import OnnxModel
+
+MAX_TOKENS = 8
+
+
+async def from_model(model: LocalModel | OnnxModel, prompts: Sequence[str]) -> Report:
+    """`measure`, for a model in this process."""
+
+    async def generate(prompt: str) -> AsyncIterator[str]:
+        pieces = iter(model.pieces([{"role": "user", "content": prompt}], MAX_TOKENS))
+        while (piece := await to_thread.run_sync(next, pieces, None)) is not None:
+            yield piece
+
+    return await measure(generate, prompts, virtual_time.now)
+
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+# (importing torch takes seconds; then 2 x 48 short answers, some seconds more)
+with needs("06-4"), start_blocking_portal() as portal:
+    models: dict[str, LocalModel | OnnxModel] = {"PyTorch": load("tiny-gpt2"), "ONNX int8": OnnxModel(threads=1)}
+    for name, model in models.items():
+        REPORTS[name] = portal.call(from_model, model, PROMPTS)
+        print(name)
+        show(REPORTS[name])
+    firsts = {name: [seen.first_p95 for seen in report.levels] for name, report in REPORTS.items()}
+    steps = {name: f"{times[-1] / times[0]:.0f} times" for name, times in firsts.items()}
+    says = (
+        f"From 1 to 16 callers the first piece (p95) takes longer: {', '.join(f'{n} {t}' for n, t in steps.items())}."
+    )
+    figures.latency([1, 4, 16], firsts, "First piece, p95, measured here and now", says).show()
+
+# %% [markdown]
+# Three engines, one function, and no number of somebody else's. **Look at your lines:** do the pieces per second grow with the callers? Where they do not, more callers are only a longer queue, as with the model of
+# known delays. What a small model that people talk to does here, SmolLM2 with 135 million parameters: `make model` brings it once, then `load("smollm2")` in the cell above, and some minutes.
+#
+# A table of latencies is worth little if some answers never came. **Predict:** what do the nine lines below have to say before you may quote the numbers above?
+
 # %%
 for name, report in REPORTS.items():
     for seen in report.levels:

@@ -14,7 +14,8 @@ from course.tables import table
 from tests.course.tiny_model import TEXT, save_tiny_model
 
 FOLDER = Path(__file__).parents[2] / "data" / "tiny-gpt2"
-PROMPTS = ["A token is", "The server answers", "Write a function", "In production:"]
+ENGLISH = ["A token is", "The server answers", "Write a function", "In production:"]
+CHINESE = ["令牌不", "服务器回答", "请", "模型"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -65,9 +66,12 @@ def said(model: LocalModel, prompt: str) -> str:
     return "".join(model.pieces([{"role": "user", "content": prompt}], 40))
 
 
-def test_it_writes_like_the_course_and_noise_does_not(model: LocalModel, untrained: LocalModel) -> None:
-    assert share_known(model, PROMPTS) > 0.6
-    assert share_known(untrained, PROMPTS) < 0.2
+@pytest.mark.parametrize("prompts", [ENGLISH, CHINESE], ids=["English", "Chinese"])
+def test_it_writes_like_the_course_and_noise_does_not(
+    model: LocalModel, untrained: LocalModel, prompts: list[str]
+) -> None:
+    assert share_known(model, prompts) > 0.5
+    assert share_known(untrained, prompts) < 0.25
 
 
 # --- its record -----------------------------------------------------------------------------------------------
