@@ -129,7 +129,7 @@ def rows() -> list[Any]:
 
 @pytest.mark.parametrize(("fault", "due"), rows())
 def test_each_client_sees_the_fault_in_its_own_way(hub: sandbox.Sandbox, fault: faults.Fault, due: list[str]) -> None:
-    seen = seen_by_all(hub, fault, 0.2 if str(fault) in SILENT else 10)
+    seen = seen_by_all(hub, fault, 1 if str(fault) in SILENT else 10)  # less, and a busy machine times out elsewhere
 
     assert seen == due
     assert hub.faults.used == [fault] * 6
