@@ -258,7 +258,7 @@ def train_tiny_model() -> None:
 @app.command()
 def test() -> None:
     """Run every test: the course, the solutions, your notebooks, lint and types."""
-    workers = str((os.cpu_count() or 1) + 2)  # more than cores, because some tests wait for a server or a browser
+    workers = str((os.cpu_count() or 1) + 1)  # one more than cores, because some tests wait for a server or a browser
     raise typer.Exit(
         subprocess.call([sys.executable, "-m", "pytest", "-n", workers, "--dist", "worksteal", "tests"], cwd=ROOT)
     )

@@ -13,14 +13,14 @@ from course import sandbox
 from course.definitions import execute, lesson_definitions, new_namespace
 from course.exercises import find_lesson
 from course.files import write_whole
-from course.four_clients import MODEL, PLANS, STREAM_PLANS, Ask, clients, watch
+from course.four_clients import MODEL, PATIENCE_SECONDS, PLANS, STREAM_PLANS, Ask, clients, watch
 from course.sandbox import faults
 
 CLIENTS = ("first", "ours", "InferenceClient", "openai")
 _SHAPES: tuple[faults.Body, ...] = ("object", "string", "list", "html", "empty", "wrong_type", "invalid_json")
 _HEAD = """\
 # What four clients do under every failure: requests, seconds of waits between them, end. Made by `make faults`, never by hand.
-# With {versions}. Time-outs of 0.3 s are no part of the waits.
+# With {versions}. Time-outs of {patience} s are no part of the waits.
 # "first" is the client that lesson 04 begins with, "ours" the one that it ends with.
 """  # noqa: E501 - the first line is one line of the file
 
@@ -36,7 +36,7 @@ def matrix() -> list[dict[str, str]]:
         ]
 
 
-def lesson_clients(hub: sandbox.Sandbox, seconds: float = 0.3) -> dict[str, tuple[Ask, Ask]]:
+def lesson_clients(hub: sandbox.Sandbox, seconds: float = PATIENCE_SECONDS) -> dict[str, tuple[Ask, Ask]]:
     """The four clients, two of them as lesson 04 solves them. seconds: the time-outs of all but the first."""
     lesson = new_namespace("lesson_04_clients")
     execute(lesson_definitions(find_lesson("04")), lesson)
@@ -77,7 +77,7 @@ def as_toml(rows: list[dict[str, str]]) -> str:
     """The file: a table for each row. Strings of TOML and JSON are the same for what stands in them."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("requests", "urllib3", "huggingface_hub", "openai"))
     tables = ["[[faults]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in row.items()) for row in rows]
-    return "\n".join([_HEAD.format(versions=versions), *tables])
+    return "\n".join([_HEAD.format(versions=versions, patience=PATIENCE_SECONDS), *tables])
 
 
 def write_matrix(root: Path) -> int:

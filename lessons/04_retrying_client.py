@@ -26,7 +26,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from course import check, hint, needs, sandbox, solution  # noqa: F401
-from course.four_clients import PLANS, STREAM_PLANS, Ask, clients, noted_waits, table
+from course.four_clients import PATIENCE_SECONDS, PLANS, STREAM_PLANS, Ask, clients, noted_waits, table
 from course.sandbox import faults
 
 MODEL = "openai/gpt-oss-120b"
@@ -1474,7 +1474,9 @@ def all_four(hub: sandbox.Sandbox) -> dict[str, tuple[Ask, Ask]]:
     """By name: a whole answer and a streamed one, from the client of section 1, from yours and from two libraries."""
     token, address = hub.tokens["fine_grained"], f"{hub.router}/v1"
     session = build_session(BearerAuth(token), retries=0)
-    ours = StreamingChatClient(session, address, MODEL, timeouts=(0.3, 0.3), rng=random.Random(4))
+    ours = StreamingChatClient(
+        session, address, MODEL, timeouts=(PATIENCE_SECONDS, PATIENCE_SECONDS), rng=random.Random(4)
+    )
     return clients(hub, FirstClient(f"{address}/chat/completions", token), ours)
 
 
