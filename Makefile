@@ -64,7 +64,7 @@ format: $(READY)  ## For authors: lay out the code the one way
 	@$(COURSE) format
 
 bench: $(READY)  ## For authors: measure what must stay fast; FULL=1 measures `make test` too
-	@FULL=$(FULL) $(COURSE) bench
+	@FULL=$(FULL) .venv/bin/python -m tests.bench
 
 bench-proxy: $(READY)  ## For authors: what the proxy costs, in a minute; FULL=1 for longer, LITELLM=1 beside it
 	@FULL=$(FULL) LITELLM=$(LITELLM) .venv/bin/python -m tests.bench_proxy

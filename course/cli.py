@@ -216,14 +216,6 @@ def set_up() -> None:
     raise typer.Exit(setup(ROOT))
 
 
-@app.command("bench")
-def measure() -> None:
-    """Measure what must stay fast."""
-    from course.bench import bench
-
-    raise typer.Exit(bench(ROOT))
-
-
 @app.command("faults")
 def write_fault_matrix() -> None:
     """Run four clients under every failure and write down what they did."""
