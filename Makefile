@@ -70,10 +70,10 @@ bench-proxy: $(READY)  ## For authors: what the proxy costs, in a minute; FULL=1
 	@FULL=$(FULL) LITELLM=$(LITELLM) .venv/bin/python -m tests.bench_proxy
 
 faults: $(READY)  ## For authors: run four clients under every failure, write the table
-	@$(COURSE) faults
+	@.venv/bin/python -m tests.fault_matrix
 
 live-check: $(READY)  ## For authors: compare the sandbox with Hugging Face itself (needs HF_TOKEN; CHAT=1)
-	@CHAT=$(CHAT) $(COURSE) live-check
+	@CHAT=$(CHAT) .venv/bin/python -m tests.live_check
 
 tiny-model: $(READY)  ## For authors: train the model of data/tiny-gpt2/ anew (minutes)
 	@$(COURSE) tiny-model

@@ -8,8 +8,8 @@ from typing import Any
 import requests
 
 from course import sandbox
-from course.fault_matrix import lesson_clients
 from tests.bench_proxy.figures import percentile
+from tests.fault_matrix import lesson_clients
 
 _WARM_UP = 10
 _QUESTION = "What is a read token?"

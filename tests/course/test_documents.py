@@ -194,6 +194,13 @@ def test_every_sample_repository_is_named() -> None:
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_path_that_is_named_exists(name: str) -> None:
+    named = re.findall(r"`((?:course|data|deployment|tests)/[\w./-]+)`", text(name))
+
+    assert [path for path in named if "_name." not in path and not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_a_link_leads_to_a_file(name: str) -> None:
     links = re.findall(r"\]\((?!https?://|#)([^)#]+)", text(name))
 

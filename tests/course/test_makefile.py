@@ -75,9 +75,12 @@ def test_a_target_starts_one_python_with_one_command(tree: Path, arguments: list
     assert ran.returncode == 0
 
 
-@pytest.mark.parametrize("target", ["bench", "bench-proxy"])
-def test_what_only_authors_run_is_a_program_of_the_tests(tree: Path, target: str) -> None:
-    assert make(tree, target).stdout.split() == ["-m", f"tests.{target.replace('-', '_')}"]
+@pytest.mark.parametrize(
+    ("target", "program"),
+    [("bench", "bench"), ("bench-proxy", "bench_proxy"), ("faults", "fault_matrix"), ("live-check", "live_check")],
+)
+def test_what_only_authors_run_is_a_program_of_the_tests(tree: Path, target: str, program: str) -> None:
+    assert make(tree, target).stdout.split() == ["-m", f"tests.{program}"]
 
 
 @pytest.mark.parametrize("target", ["hint", "solution", "reset"])

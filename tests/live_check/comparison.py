@@ -1,4 +1,4 @@
-"""`make live-check`: does the sandbox still answer as Hugging Face does? Both are asked the same, answers compared.
+"""Does the sandbox still answer as Hugging Face does? Both are asked the same, answers compared.
 
 Never part of the tests: it needs a token and a network. It only reads, and asks each question once; a chat call of one
 text token is added if a person says so. What comes back about an account is compared by its shape, and never shown.
@@ -13,11 +13,11 @@ from typing import Any, Literal
 import httpx2
 
 from course import sandbox
-from course.answer_shapes import ABSENT, Difference, differences, personal_texts, shape
 from course.definitions import execute, lesson_definitions, new_namespace
 from course.errors import CourseError
 from course.exercises import find_lesson
 from course.masking import mask
+from tests.live_check.answer_shapes import ABSENT, Difference, differences, personal_texts, shape
 
 FOLDER = "live-checks"
 _CHAT = {"model": "openai/gpt-oss-20b", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
