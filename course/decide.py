@@ -14,9 +14,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from course.dates import is_old
-from course.definitions import execute, lesson_definitions, new_namespace
+from course.definitions import solved_names
 from course.errors import CourseError
-from course.exercises import find_lesson
 from course.files import write_whole
 from course.tables import table
 from course.workload_file import Case, read_case
@@ -89,9 +88,7 @@ def as_html(markdown: str) -> str:
 
 
 def _lesson() -> SimpleNamespace:
-    names = new_namespace("decide")
-    execute(lesson_definitions(find_lesson("06")), names)
-    return SimpleNamespace(**names)
+    return SimpleNamespace(**solved_names("06"))
 
 
 def _workload(case: Case, lesson: SimpleNamespace) -> Any:

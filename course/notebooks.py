@@ -23,6 +23,7 @@ _IN_A_KERNEL = [
     "__init__",
     "notebook",
     "exercises",
+    "cells",
     "definitions",
     "learner",
     "checks",

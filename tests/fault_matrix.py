@@ -9,8 +9,8 @@ from importlib.metadata import version
 from typing import Any
 
 from course import sandbox
-from course.definitions import execute, lesson_definitions, new_namespace
-from course.exercises import ROOT, find_lesson
+from course.definitions import solved_names
+from course.exercises import ROOT
 from course.files import write_whole
 from course.four_clients import MODEL, PATIENCE_SECONDS, PLANS, STREAM_PLANS, Ask, clients, watch
 from course.sandbox import faults
@@ -38,8 +38,7 @@ def matrix() -> list[dict[str, str]]:
 
 def lesson_clients(hub: sandbox.Sandbox, seconds: float = PATIENCE_SECONDS) -> dict[str, tuple[Ask, Ask]]:
     """The four clients, two of them as lesson 04 solves them. seconds: the time-outs of all but the first."""
-    lesson = new_namespace("lesson_04_clients")
-    execute(lesson_definitions(find_lesson("04")), lesson)
+    lesson = solved_names("04")
     token, address = hub.tokens["fine_grained"], f"{hub.router}/v1"
     session = lesson["build_session"](lesson["BearerAuth"](token), retries=0)
     dice = random.Random(4)

@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,13 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course import virtual_time
-from course.definitions import execute, lesson_definitions, new_namespace
-from course.exercises import ROOT, find_lesson
+from course.exercises import ROOT
 from course.tables import table
+from tests.course.learners import solved
 
-_NAMES = new_namespace("lesson_06_solved")
-execute(lesson_definitions(find_lesson("06")), _NAMES)
-lesson = SimpleNamespace(**_NAMES)
+lesson = solved("06")
 
 few = settings(max_examples=40, deadline=None)
 amounts = st.floats(0, 1e6, allow_nan=False)
@@ -376,8 +373,8 @@ def test_a_virtual_clock_jumps_also_where_another_loop_runs() -> None:
 
 def test_a_check_of_the_lesson_loads_nothing_heavy() -> None:
     code = (
-        "import sys; from course.exercises import find_lesson; from course.definitions import *\n"
-        "execute(lesson_definitions(find_lesson('06')), new_namespace('lesson'))\n"
+        "import sys; from course.definitions import solved_names\n"
+        "solved_names('06')\n"
         "print({'torch', 'matplotlib', 'onnxruntime'} & {*sys.modules})"
     )
 
