@@ -22,6 +22,7 @@ from course.shipped import Shipped, fingerprint
 _IN_A_KERNEL = [
     "__init__",
     "notebook",
+    "card",
     "exercises",
     "cells",
     "definitions",
