@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from course.dates import is_old
+from course.dates import day_of, is_old
 from course.definitions import solved_names
 from course.errors import CourseError
 from course.files import is_untouched, marked, write_whole
@@ -173,9 +173,9 @@ def _memory(case: Case, lesson: SimpleNamespace, users: int | None = None) -> fl
 def _head(case: Case, name: str, today: date, decision: Any, considered: Considered) -> Iterator[str]:
     yield f"# {case.title}: which way to serve it\n"
     yield f"From `{name}`, {today.isoformat()}.\n"
-    old = [source for source in considered.sources.values() if is_old(source["as_of"], today)]
+    old = [source for source in considered.sources.values() if is_old(day_of(source), today)]
     if old:
-        dates = ", ".join(f"{source['says']} ({source['as_of']})" for source in old)
+        dates = ", ".join(f"{source['says']} ({day_of(source)})" for source in old)
         yield f"> **Notice: these numbers are older than a year: {dates}.** Look them up again before you decide.\n"
     if decision.option is None:
         yield "**Nothing is allowed.** Every offer breaks a rule; the table says which.\n"
@@ -212,5 +212,6 @@ def _body(case: Case, lesson: SimpleNamespace, decision: Any, considered: Consid
     yield "\n## Where the numbers come from\n"
     yield "| source | of | age in days |\n|---|---|---|"
     for source in considered.sources.values():
-        yield f"| {source['says']} ({source['kind']}) | {source['as_of']} | {(today - source['as_of']).days} |"
+        day = day_of(source)
+        yield f"| {source['says']} ({source['kind']}) | {day} | {(today - day).days} |"
     yield ""

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course import virtual_time
+from course.dates import day_of
 from course.exercises import ROOT
 from course.tables import table
 from tests.course.learners import solved
@@ -311,7 +312,8 @@ def test_every_row_names_a_source_with_a_date_and_a_kind() -> None:
             used |= {row["source"] for row in (rows if isinstance(rows, list) else [rows]) if "source" in row}
         assert used == set(tables["sources"]), name
         for source in tables["sources"].values():
-            assert isinstance(source["as_of"], date)
+            assert isinstance(day_of(source), date)
+            assert not {"as_of", "published_on"} <= source.keys()
             assert source["kind"] in ("documented", "observed", "computed")
 
 
