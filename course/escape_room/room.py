@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from course.card import COLOURS, Card, mendable_as_card
@@ -12,6 +12,7 @@ from course.escape_room.doors import JUDGES
 from course.escape_room.layout import Door, Layout, read_layout
 from course.escape_room.trial import Closed, on_trial
 from course.files import write_whole
+from course.masking import mask_parts
 from course.traffic import Exchange, story
 
 FOLDER = Path("escape_room")
@@ -43,15 +44,19 @@ def knock(door: Door, layout: Layout, source: str, file_name: str) -> Knock:
             door, [], f"Seen:  {file_name}, line {error.lineno}: {error.msg}\nDue:   a file that Python can read"
         )
     traffic: list[Exchange] = []
+    issued: list[str] = []
+    objection = None
     try:
         with on_trial(code, layout.names) as trial:
+            issued = trial.issued
             try:
                 JUDGES[door.key](trial)
             finally:
                 traffic = trial.run.requests if trial.run else []
     except Closed as closed:
-        return Knock(door, traffic, str(closed))
-    return Knock(door, traffic)
+        objection = mask_parts(str(closed), issued)
+    # A program that sends or returns `place.token[3:]`, to see what it got, has a part of a token to show.
+    return Knock(door, [replace(each, path=mask_parts(each.path, issued)) for each in traffic], objection)
 
 
 class Room:
