@@ -64,16 +64,16 @@ format: $(READY)  ## For authors: lay out the code the one way
 	@$(COURSE) format
 
 bench: $(READY)  ## For authors: measure what must stay fast; FULL=1 measures `make test` too
-	@FULL=$(FULL) $(COURSE) bench
+	@FULL=$(FULL) .venv/bin/python -m tests.bench
 
 bench-proxy: $(READY)  ## For authors: what the proxy costs, in a minute; FULL=1 for longer, LITELLM=1 beside it
 	@FULL=$(FULL) LITELLM=$(LITELLM) .venv/bin/python -m tests.bench_proxy
 
 faults: $(READY)  ## For authors: run four clients under every failure, write the table
-	@$(COURSE) faults
+	@.venv/bin/python -m tests.fault_matrix
 
 live-check: $(READY)  ## For authors: compare the sandbox with Hugging Face itself (needs HF_TOKEN; CHAT=1)
-	@CHAT=$(CHAT) $(COURSE) live-check
+	@CHAT=$(CHAT) .venv/bin/python -m tests.live_check
 
 tiny-model: $(READY)  ## For authors: train the model of data/tiny-gpt2/ anew (minutes)
 	@$(COURSE) tiny-model

@@ -216,37 +216,6 @@ def set_up() -> None:
     raise typer.Exit(setup(ROOT))
 
 
-@app.command("bench")
-def measure() -> None:
-    """Measure what must stay fast."""
-    from course.bench import bench
-
-    raise typer.Exit(bench(ROOT))
-
-
-@app.command("faults")
-def write_fault_matrix() -> None:
-    """Run four clients under every failure and write down what they did."""
-    from course.fault_matrix import write_matrix
-
-    raise typer.Exit(write_matrix(ROOT))
-
-
-@app.command("live-check")
-def compare_with_hugging_face() -> None:
-    """Compare the sandbox with Hugging Face itself, with your HF_TOKEN; CHAT=1 adds a call of one text token."""
-    from datetime import UTC, datetime
-
-    from dotenv import dotenv_values
-
-    from course.live_check import FOLDER, live_check
-
-    token = os.environ.get("HF_TOKEN") or dotenv_values(ROOT / ".env", interpolate=False).get("HF_TOKEN")
-    report, path = live_check(token, datetime.now(UTC), ROOT / FOLDER, chat=os.environ.get("CHAT") == "1")
-    print(f"{len(report.contradictions)} contradictions; the report is {path.relative_to(ROOT)}")
-    raise typer.Exit(int(bool(report.contradictions)))
-
-
 @app.command("tiny-model")
 def train_tiny_model() -> None:
     """Train the small model of data/tiny-gpt2/ on the course's own prose, and write its card."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 OLD_DAYS = 365
-# The keys under which the tables of data/ keep the day of a fact. `created` and the like belong to made-up people.
+# The keys under which the tables of data/ keep the day of a fact that may change, and can be looked up again. What was
+# published once and stays as it is, a measurement, say, has `published_on`; `created` belongs to made-up people.
 _KEYS = ("date", "taken", "as_of")
 
 
@@ -24,6 +25,12 @@ class DatedFact:
 def is_old(day: date, today: date) -> bool:
     """True if `day` is more than a year, 365 days, before `today`."""
     return (today - day).days > OLD_DAYS
+
+
+def day_of(source: Mapping[str, Any]) -> date:
+    """The day of which a row of `sources` speaks, whether it is a fact that may change or a record."""
+    day: date = source["as_of"] if "as_of" in source else source["published_on"]
+    return day
 
 
 def dated_facts(data: Path) -> list[DatedFact]:

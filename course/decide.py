@@ -3,7 +3,6 @@
 The arithmetic is that of lesson 06, in our solution. Prices and speeds come from the dated tables in data/.
 """
 
-import hashlib
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -13,15 +12,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from course.dates import is_old
-from course.definitions import execute, lesson_definitions, new_namespace
+from course.dates import day_of, is_old
+from course.definitions import solved_names
 from course.errors import CourseError
-from course.exercises import find_lesson
-from course.files import write_whole
+from course.files import is_untouched, marked, write_whole
 from course.tables import table
 from course.workload_file import Case, read_case
 
-_MARK = re.compile(r"\A<!-- make decide wrote this: (\w{16}) -->\n")
+_MARK = "<!-- make decide wrote this: {} -->"
 _STYLE = (
     "body{font:16px/1.5 sans-serif;max-width:56em;margin:2em auto;padding:0 1em;color:#111;background:#fff}"
     "table{border-collapse:collapse;width:100%}th,td{border:1px solid #777;padding:.3em .6em;text-align:left}"
@@ -57,9 +55,13 @@ def decide(file: Path, today: date, folder: Path) -> list[Path]:
     text = page(read_case(file), file.name, today)
     paths = [folder / f"{file.stem}.decision{suffix}" for suffix in (".md", ".html")]
     for path in paths:
-        _refuse_what_is_not_ours(path)
+        if not is_untouched(path, _MARK):
+            raise FileInTheWay(
+                f"{path} was written or changed by somebody, so it stays. "
+                "Rename it, or choose another folder with --out."
+            )
     for path, content in zip(paths, (text, as_html(text)), strict=True):
-        write_whole(path, f"<!-- make decide wrote this: {_digest(content)} -->\n{content}")
+        write_whole(path, marked(content, _MARK))
     return paths
 
 
@@ -89,9 +91,7 @@ def as_html(markdown: str) -> str:
 
 
 def _lesson() -> SimpleNamespace:
-    names = new_namespace("decide")
-    execute(lesson_definitions(find_lesson("06")), names)
-    return SimpleNamespace(**names)
+    return SimpleNamespace(**solved_names("06"))
 
 
 def _workload(case: Case, lesson: SimpleNamespace) -> Any:
@@ -173,9 +173,9 @@ def _memory(case: Case, lesson: SimpleNamespace, users: int | None = None) -> fl
 def _head(case: Case, name: str, today: date, decision: Any, considered: Considered) -> Iterator[str]:
     yield f"# {case.title}: which way to serve it\n"
     yield f"From `{name}`, {today.isoformat()}.\n"
-    old = [source for source in considered.sources.values() if is_old(source["as_of"], today)]
+    old = [source for source in considered.sources.values() if is_old(day_of(source), today)]
     if old:
-        dates = ", ".join(f"{source['says']} ({source['as_of']})" for source in old)
+        dates = ", ".join(f"{source['says']} ({day_of(source)})" for source in old)
         yield f"> **Notice: these numbers are older than a year: {dates}.** Look them up again before you decide.\n"
     if decision.option is None:
         yield "**Nothing is allowed.** Every offer breaks a rule; the table says which.\n"
@@ -212,20 +212,6 @@ def _body(case: Case, lesson: SimpleNamespace, decision: Any, considered: Consid
     yield "\n## Where the numbers come from\n"
     yield "| source | of | age in days |\n|---|---|---|"
     for source in considered.sources.values():
-        yield f"| {source['says']} ({source['kind']}) | {source['as_of']} | {(today - source['as_of']).days} |"
+        day = day_of(source)
+        yield f"| {source['says']} ({source['kind']}) | {day} | {(today - day).days} |"
     yield ""
-
-
-def _refuse_what_is_not_ours(path: Path) -> None:
-    if not path.exists():
-        return
-    text = path.read_text(encoding="utf-8", errors="replace")
-    mark = _MARK.match(text)
-    if mark is None or mark[1] != _digest(text[mark.end() :]):
-        raise FileInTheWay(
-            f"{path} was written or changed by somebody, so it stays. Rename it, or choose another folder with --out."
-        )
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

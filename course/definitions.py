@@ -3,42 +3,20 @@
 import __future__
 
 import ast
-import json
 import linecache
-import re
 import symtable
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
-from course.errors import CourseError
-from course.exercises import Exercise, Lesson, solved
+from course.cells import BrokenCell, parse_cell
+from course.exercises import Lesson, find_lesson, solved
 from course.limit import Stop
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-_HARMLESS_CELL_MAGICS = ("%%time", "%%timeit", "%%capture")
-
-
-class UnreadableNotebook(CourseError):
-    """The file is not a notebook; the text names it, what is wrong and the next step."""
-
-
-@dataclass(frozen=True)
-class BrokenCell:
-    """A cell that is not Python. number counts from 1; line is the line inside it."""
-
-    number: int
-    line: int
-    reason: str
-    source: str
-
-    def defines(self, exercise: Exercise) -> bool:
-        """Whether this cell was meant to define `exercise`."""
-        return re.search(rf"^\s*(?:async\s+)?(?:def|class)\s+{exercise.name}\b", self.source, re.MULTILINE) is not None
 
 
 @dataclass
@@ -53,24 +31,6 @@ class Definitions:
         """The last definition of `name`: the one that counts when the notebook runs."""
         found = [s for s, _ in self.statements if isinstance(s, Definition) and s.name == name]
         return found[-1] if found else None
-
-
-def read_cells(path: Path) -> list[str]:
-    """The sources of all cells, "" for those without code, so that positions stay those of the notebook.
-
-    Raises UnreadableNotebook.
-    """
-    try:
-        cells = json.loads(path.read_text(encoding="utf-8-sig"))["cells"]
-        return ["".join(cell["source"]) if cell["cell_type"] == "code" else "" for cell in cells]
-    except FileNotFoundError:
-        raise UnreadableNotebook(f"{path} does not exist. `make build` puts a blank notebook there.") from None
-    except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
-        where = f" ({error})" if isinstance(error, ValueError) else ""
-        raise UnreadableNotebook(
-            f"{path} is not a notebook{where}. "
-            f"`make reset NB={path.stem[:2]}` keeps a copy of it and puts a blank one there."
-        ) from None
 
 
 @cache
@@ -171,6 +131,14 @@ def new_namespace(name: str) -> dict[str, Any]:
     return vars(module)
 
 
+def solved_names(number: str) -> dict[str, Any]:
+    """The names of the lesson `number` ("04") as we solve it, in a namespace of their own."""
+    lesson = find_lesson(number)
+    names = new_namespace(f"solved_{lesson.stem}")
+    execute(lesson_definitions(lesson), names)
+    return names
+
+
 def is_stub(function: ast.AST) -> bool:
     """Whether a function's body is the stub's `raise NotImplementedError("Exercise ...")`, under a docstring or not."""
     body = [node for node in getattr(function, "body", []) if not _is_text(node)]
@@ -186,34 +154,6 @@ def bodies(node: Definition) -> list[ast.AST]:
 
 def _is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
-
-
-# Most cells of a notebook are the same at the next check, so what was read of them is kept.
-@lru_cache(maxsize=500)
-def parse_cell(source: str, filename: str = "cell") -> ast.Module:
-    """The syntax tree of a cell; magics count as `pass`. Raises SyntaxError where a kernel would."""
-    try:
-        return _compiled(source, filename)
-    except SyntaxError:
-        return _compiled(_without_magics(source), filename)
-    except (ValueError, RecursionError) as error:  # a lone surrogate, a thousand brackets
-        raise SyntaxError(str(error)) from None
-
-
-def _compiled(source: str, filename: str) -> ast.Module:
-    tree = ast.parse(source, filename)
-    # Parsing alone accepts a `return` outside a function, which no kernel would run.
-    compile(tree, filename, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
-    return tree
-
-
-def _without_magics(source: str) -> str:
-    # IPython's own reading; imported only here, because most cells do without and a check must not wait for it.
-    from IPython.core.inputtransformer2 import TransformerManager
-
-    first, _, rest = source.lstrip().partition("\n")
-    body = "pass\n" + rest if first.startswith(_HARMLESS_CELL_MAGICS) else source
-    return str(TransformerManager().transform_cell(body))
 
 
 def _kept(statements: Iterable[ast.stmt]) -> set[ast.stmt]:

@@ -214,7 +214,7 @@ def _torch(machine: Machine) -> Iterator[Finding]:
     found = sorted((machine.root / ".venv").glob("[Ll]ib/**/site-packages/torch-*.dist-info"))
     if not found:
         if environment.is_ready(machine.root):
-            yield Finding("warning", "torch", "not installed; only lessons 6 and 7 use it")
+            yield Finding("warning", "torch", "not installed; lessons 3 and 6 run models with it")
         return
     version = found[0].name[len("torch-") : -len(".dist-info")]
     has_cuda = any(found[0].parent.glob("nvidia_*.dist-info"))

@@ -207,7 +207,7 @@ def _install_torch(root: Path, say: Callable[[str], None]) -> None:
     if any(_site_packages(root).glob(f"torch-{version}*.dist-info")):
         return
     if sys.platform == "darwin" and platform.machine() == "x86_64":
-        say("  torch   left out: it is no longer built for Macs with Intel. Only lessons 6 and 7 use it.")
+        say("  torch   left out: it is no longer built for Macs with Intel. Only lessons 3 and 6 use it.")
         return
     at_hand = ["-m", "pip", "install", "--dry-run", "--no-index", "--no-deps", requirement]
     build = choose_torch(

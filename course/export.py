@@ -1,7 +1,6 @@
 """Definitions of a lesson or a notebook as one plain file: what a name needs, and nothing else."""
 
 import ast
-import hashlib
 import linecache
 import subprocess
 import sys
@@ -9,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from course.definitions import Definition, Definitions, adds_to, bound, reads
-from course.files import write_whole
+from course.files import is_untouched, marked, write_whole
 
+_MARK = "# {}: while this is the digest of the lines below, nobody changed them, and we may write them anew."
 Statement = tuple[ast.stmt, str]
 
 
@@ -47,24 +47,15 @@ def module_source(found: Definitions, name: str, docstring: str) -> str:
     text = "\n\n".join([f'"""{docstring}"""', "\n".join(imports), *code])
     for command in (["check", "--select", "I", "--fix"], ["format"]):
         text = _ruff(command, text)
-    return _digest_line(text) + text
+    return marked(text, _MARK)
 
 
 def write_untouched(path: Path, text: str) -> bool:
     """Put `text` into `path`, unless a person changed what is there: then False. text: made by module_source."""
-    if path.exists():
-        first, _, rest = path.read_text(encoding="utf-8").partition("\n")
-        if first + "\n" != _digest_line(rest):
-            return False
+    if not is_untouched(path, _MARK):
+        return False
     write_whole(path, text)
     return True
-
-
-def _digest_line(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    return (
-        f"# {digest}: while this is the digest of the lines below, nobody changed them, and we may write them anew.\n"
-    )
 
 
 def _read_for(found: Definitions, name: str, last: Mapping[str, ast.stmt]) -> set[str]:

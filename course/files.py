@@ -1,5 +1,6 @@
-"""Write a file whole or not at all."""
+"""Write a file whole or not at all, and tell whether a person has changed it since."""
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -23,3 +24,20 @@ def write_whole(path: Path, text: str) -> None:
             os.unlink(file.name)
             raise
     os.replace(file.name, path)
+
+
+def marked(text: str, mark: str) -> str:
+    """`text` below a line with its digest. mark: that line, {} where the digest stands."""
+    return f"{mark.format(_digest(text))}\n{text}"
+
+
+def is_untouched(path: Path, mark: str) -> bool:
+    """Whether `path` may be replaced: there is nothing, or what `marked` made, and nobody changed it."""
+    if not path.exists():
+        return True
+    first, _, rest = path.read_text(encoding="utf-8", errors="replace").partition("\n")
+    return first == mark.format(_digest(rest))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -9,12 +9,11 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
+from course.cells import BrokenCell, UnreadableNotebook, read_cells
 from course.checks import ENDLESS, UNREADABLE, Source, Unfinished, Verdict, todo
 from course.definitions import (
-    BrokenCell,
     Definition,
     Definitions,
-    UnreadableNotebook,
     beyond,
     bodies,
     definitions,
@@ -22,7 +21,6 @@ from course.definitions import (
     is_stub,
     lesson_definitions,
     new_namespace,
-    read_cells,
 )
 from course.exercises import Exercise, find_lesson
 from course.limit import TimeLimit, limited

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import groupby
 
 # Wider than any scanner's pattern on purpose: masking a word too many costs nothing. A token begins a word, or follows
 # an escape in a repr ("\\nhf_...") or a terminal's colour; what has its whole shape is one anywhere.
@@ -17,6 +18,7 @@ _SECRETS = re.compile(
     | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)           # user and password inside a URL
     """
 )
+_LEAST_PART = 8
 _CREDENTIALS = {"authorization", "proxy-authorization"}
 _SECRET_WHOLE = {"cookie", "set-cookie", "x-api-key"}
 
@@ -27,6 +29,20 @@ def mask(text: str) -> str:
     Tokens keep their public prefix ("hf_***"), so that a reader still sees which kind it was.
     """
     return _SECRETS.sub(lambda found: _prefix(found.group()) + "***", text)
+
+
+def mask_parts(text: str, secrets: Iterable[str]) -> str:
+    """Return `text` with each run of 8 characters or more that stands in one of `secrets`, too, shown as "***".
+
+    For who knows the values: a part of a token has no shape that `mask` could see.
+    """
+    values, hidden = tuple(secrets), set[int]()
+    for start in range(len(text) - _LEAST_PART + 1):
+        part = text[start : start + _LEAST_PART]
+        if any(part in value for value in values):
+            hidden.update(range(start, start + _LEAST_PART))
+    runs = groupby(range(len(text)), key=hidden.__contains__)
+    return "".join("***" if is_hidden else "".join(text[place] for place in run) for is_hidden, run in runs)
 
 
 def mask_headers(headers: Mapping[str, str]) -> dict[str, str]:

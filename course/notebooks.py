@@ -22,7 +22,9 @@ from course.shipped import Shipped, fingerprint
 _IN_A_KERNEL = [
     "__init__",
     "notebook",
+    "card",
     "exercises",
+    "cells",
     "definitions",
     "learner",
     "checks",

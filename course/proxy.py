@@ -19,9 +19,10 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from course import sandbox
+from course.cells import read_cells
 from course.checks import run_checks
 from course.connection import BoundedConnection
-from course.definitions import Definitions, definitions, execute, lesson_definitions, new_namespace, read_cells
+from course.definitions import Definitions, definitions, execute, lesson_definitions, new_namespace
 from course.errors import CourseError
 from course.exercises import ROOT, Exercise, find_lesson
 from course.export import laid_over, module_source, write_untouched

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from course.backups import keep
-from course.definitions import Definition, bodies, definitions, is_stub, parse_cell, read_cells
+from course.cells import parse_cell, read_cells
+from course.definitions import Definition, bodies, definitions, is_stub
 from course.exercises import Exercise, Lesson
 from course.files import write_whole
 

@@ -19,8 +19,8 @@ from typing import Any, BinaryIO, cast
 
 from course.environment import pip_environment
 from course.errors import CourseError
-from course.exercises import ROOT
 from course.masking import mask
+from course.own_token import own_token
 from course.setup_problems import disk_problem, explain_failure
 
 REPOSITORY = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -176,17 +176,15 @@ def _convert(packed: Path, made: Path) -> Path:
 def _from_hub(part: Path) -> Path:
     """The newest revision on the Hub. The library keeps what it has downloaded, file by file, and checks the sizes."""
     import httpx2
-    from dotenv import dotenv_values
     from huggingface_hub import snapshot_download
 
     made = part / "hub"
-    token = os.environ.get("HF_TOKEN") or dotenv_values(ROOT / ".env", interpolate=False).get("HF_TOKEN")
     wanted = ["*.json", "*.jinja", "*.txt", "*.safetensors"]
     try:
         snapshot_download(
             REPOSITORY,
             local_dir=made,
-            token=token,
+            token=own_token(),
             allow_patterns=wanted,
             ignore_patterns=["*/*"],  # the same model for other engines, and logs of its training
         )

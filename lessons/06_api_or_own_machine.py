@@ -39,7 +39,8 @@ PRICES, THROUGHPUT, SHAPES = table("prices"), table("throughput"), table("model_
 
 for tables in (PRICES, THROUGHPUT):
     for source in tables["sources"].values():
-        print(f"{(TODAY - source['as_of']).days:5} days old, {source['kind']:<10}  {source['says'][:76]}")
+        day = source.get("as_of") or source["published_on"]
+        print(f"{(TODAY - day).days:5} days old, {source['kind']:<10}  {source['says'][:76]}")
 
 # %% [markdown]
 # Every number below comes from these tables, and prices die young. Which of these sources would you look up again before you sign a contract?
@@ -735,7 +736,7 @@ with needs("06-2"), needs("06-5"):
         agree = "agree " if abs(ours - theirs) <= case["tolerance"] * theirs else "DIFFER"
         guess = "-" if GUESSES[name] is None else f"{GUESSES[name]:g}"
         print(
-            f"{agree} {name:<21} guess {guess}, ours {ours:.2f}, published {theirs:.2f} {case['unit']} ({case['as_of']})"
+            f"{agree} {name:<21} guess {guess}, ours {ours:.2f}, published {theirs:.2f} {case['unit']} ({case['published_on']})"
         )
         print(f"       {case['teaches']}")
 
@@ -999,7 +1000,7 @@ print(
     f"{vllm['hardware']}: {vllm['engine']} {vllm['peak']}/s, {ollama['engine']} {ollama['peak']}/s at their best",
     end=", ",
 )
-print(f"{vllm['peak'] / ollama['peak']:.0f} times ({THROUGHPUT['sources']['redhat']['as_of']:%Y-%m})")
+print(f"{vllm['peak'] / ollama['peak']:.0f} times ({THROUGHPUT['sources']['redhat']['published_on']:%Y-%m})")
 
 # %% [markdown]
 # The factor comes from many callers: an engine that works on all of them at once reads the weights once for all. One caller alone meets the bound of the memory (end of section 5), whatever the engine.

@@ -70,7 +70,7 @@ def empty_purse(trial: Trial) -> None:
     account, organisation = trial.hub.account, trial.hub.account.organisation
     account.credit_usd = 0
     token = trial.issue(
-        "translator", "fineGrained", ("user", account.name), ("org", organisation.name), may=(CALL_INFERENCE,)
+        "purse", "fineGrained", ("user", account.name), ("org", organisation.name), may=(CALL_INFERENCE,)
     )
     run = trial.must_finish(f"the router's answer, paid by {organisation.name}", token)
     _require(_answers(run, trial), run.told(), "the router's answer to QUESTION")

@@ -2,17 +2,17 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import wraps
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from course.card import COLOURS, Card, mendable_as_card
 from course.errors import CourseError
 from course.escape_room.doors import JUDGES
 from course.escape_room.layout import Door, Layout, read_layout
 from course.escape_room.trial import Closed, on_trial
 from course.files import write_whole
-from course.notebook import Card
+from course.masking import mask_parts
 from course.traffic import Exchange, story
 
 FOLDER = Path("escape_room")
@@ -44,28 +44,19 @@ def knock(door: Door, layout: Layout, source: str, file_name: str) -> Knock:
             door, [], f"Seen:  {file_name}, line {error.lineno}: {error.msg}\nDue:   a file that Python can read"
         )
     traffic: list[Exchange] = []
+    issued: list[str] = []
+    objection = None
     try:
         with on_trial(code, layout.names) as trial:
+            issued = trial.issued
             try:
                 JUDGES[door.key](trial)
             finally:
                 traffic = trial.run.requests if trial.run else []
     except Closed as closed:
-        return Knock(door, traffic, str(closed))
-    return Knock(door, traffic)
-
-
-def _as_card(answer: Callable[["Room", int], Card]) -> Callable[["Room", int], Card]:
-    """What a person can mend (a number that no door has) gets a card too, instead of a traceback through our files."""
-
-    @wraps(answer)
-    def told(room: "Room", number: int) -> Card:
-        try:
-            return answer(room, number)
-        except CourseError as error:
-            return Card("That did not work", str(error))
-
-    return told
+        objection = mask_parts(str(closed), issued)
+    # A program that sends or returns `place.token[3:]`, to see what it got, has a part of a token to show.
+    return Knock(door, [replace(each, path=mask_parts(each.path, issued)) for each in traffic], objection)
 
 
 class Room:
@@ -81,7 +72,7 @@ class Room:
             if not self._path(door).exists():  # what somebody has written is never touched
                 write_whole(self._path(door), door.program)
 
-    @_as_card
+    @mendable_as_card
     def knock(self, number: int) -> Card:
         """Run the program of this door, show what it sent, and say whether the door opens."""
         door = self.layout.door(number)
@@ -96,10 +87,11 @@ class Room:
         if came.objection is None:
             self._note(door, "open")
             head = f"✓ Door {number}, {door.title}, is open. Its word: {door.word}"
-            return Card(head, f"The cause: {door.cause}.\n{_points(self._score(door))}.", "#1a7f37")
-        return Card(f"✗ Door {number}, {door.title}, stays shut", came.objection, "#b42318", code=_shown(came.traffic))
+            return Card(head, f"The cause: {door.cause}.\n{_points(self._score(door))}.", COLOURS["right"])
+        head = f"✗ Door {number}, {door.title}, stays shut"
+        return Card(head, came.objection, COLOURS["wrong"], code=_shown(came.traffic))
 
-    @_as_card
+    @mendable_as_card
     def hint(self, number: int) -> Card:
         """The next hint for this door. Each costs points, once: those that were given are given again."""
         door = self.layout.door(number)
@@ -110,7 +102,7 @@ class Room:
         hints = "\n\n".join(door.hints[:given])
         return Card(f"Door {number}, hints: {given} of {len(door.hints)}; now {_points(self._score(door))}", hints)
 
-    @_as_card
+    @mendable_as_card
     def mended(self, number: int) -> Card:
         """Our program for this door. It costs all its points, unless the door is open."""
         door = self.layout.door(number)
@@ -118,7 +110,7 @@ class Room:
             self._note(door, "mended")
         return Card(f"Door {number}, our program", f"The cause: {door.cause}.", code=f"{door.mended}\n")
 
-    @_as_card
+    @mendable_as_card
     def fresh(self, number: int) -> Card:
         """The program of this door as it was at first, in a new file; yours stays where it is, under another name."""
         door = self.layout.door(number)

@@ -65,11 +65,14 @@ class Trial:
         self.names, self.hub, self.folder = names, hub, folder
         self._main = _load(code)
         self.run: Run | None = None
+        self.issued: list[str] = []
 
     def issue(self, name: str, role: Role, *on: tuple[str, str], may: tuple[str, ...] = ()) -> str:
         """A new token of this name: its value. on: entity types and names; may: its permissions on each."""
         scopes = tuple(Scope(*entity, may) for entity in on)
-        return self.hub.token_store.issue(name, role, scopes=scopes).value
+        value = self.hub.token_store.issue(name, role, scopes=scopes).value
+        self.issued.append(value)
+        return value
 
     def add_repository(self, **files: str) -> Repository:
         """A private model of the owner's, with one text file for each keyword, such as notes="...": notes.txt."""

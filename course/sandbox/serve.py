@@ -12,7 +12,8 @@ from course.sandbox.server import Sandbox, start
 def serve(port: int | None, as_json: bool, engine: Engine | None = None) -> None:
     """Run a sandbox until SIGINT or SIGTERM; say where it is as soon as it answers.
 
-    as_json: one line {"hub": url, "router": url, "settings": url, "tokens": {name: value}}, for programs.
+    as_json: one line {"hub": url, "router": url, "endpoints": url, "settings": url, "tokens": {name: value}}, for
+    programs.
     engine: what answers chats; without one the script does. Raises PortInUse.
     The token values are printed on purpose: they are made up, and good for nothing outside this sandbox.
     """
@@ -30,7 +31,13 @@ def serve(port: int | None, as_json: bool, engine: Engine | None = None) -> None
 
 
 def _as_json(hub: Sandbox) -> str:
-    return json.dumps({"hub": hub.url, "router": hub.router, "settings": hub.settings_url, "tokens": hub.tokens})
+    addresses = {
+        "hub": hub.url,
+        "router": hub.router,
+        "endpoints": hub.endpoints.url,
+        "settings": hub.settings_url,
+    }
+    return json.dumps({**addresses, "tokens": hub.tokens})
 
 
 def _as_text(hub: Sandbox) -> str:
@@ -38,9 +45,10 @@ def _as_text(hub: Sandbox) -> str:
     tokens = "\n".join(f"  {name:{width}}  {value}" for name, value in hub.tokens.items())
     return f"""The sandbox is running. Stop it with Ctrl+C.
 
-  Hub     {hub.url}
-  router  {hub.router}/v1
-  pages   {hub.settings_url} (in a browser)
+  Hub        {hub.url}
+  router     {hub.router}/v1
+  endpoints  {hub.endpoints.url} (the API that manages them)
+  pages      {hub.settings_url} (in a browser)
 
 Its tokens are made up and work nowhere else:
 {tokens}

@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.bench_proxy.client import Client, RealClock
@@ -80,20 +80,23 @@ class Bench:
     async def many_streams(self, name: str) -> tuple[float, float, int]:
         """MiB before, MiB while OPEN_STREAMS are open, and how many of those did not end well."""
         before = self._servers[name].memory_mib()
-        client, asked = Client(self._servers[name].port), []
-        for _ in range(OPEN_STREAMS):
-            asked.append(asyncio.create_task(client.ask(LONG.stream, LONG.upstream)))
-            await asyncio.sleep(0.002)
-        await asyncio.sleep(1)
+        client, begun = Client(self._servers[name].port), [asyncio.Event() for _ in range(OPEN_STREAMS)]
+        left = iter(begun)
+
+        async def ask(_: str) -> Answer:
+            mine = next(left)
+            try:
+                answer = await client.ask(LONG.stream, LONG.upstream, mine)
+            finally:
+                mine.set()  # of one that failed, too
+            return replace(answer, ok=answer.ok and answer.events == LONG.upstream["events"] + 1)
+
+        asking = asyncio.create_task(open_loop(schedule([name], OPEN_STREAMS, 1.0), ask, RealClock))
+        await asyncio.gather(*(each.wait() for each in begun))
         during = await asyncio.to_thread(self._servers[name].memory_mib)
-        answers = await asyncio.gather(*asked, return_exceptions=True)
+        samples = await asking
         client.close()
-        good = [
-            each
-            for each in answers
-            if isinstance(each, Answer) and each.ok and each.events == LONG.upstream["events"] + 1
-        ]
-        return before, during, OPEN_STREAMS - len(good)
+        return before, during, sum(not each.ok for each in samples)
 
     def close(self) -> None:
         for client in self._clients.values():

@@ -24,8 +24,8 @@ class Client:
         self._port = port
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
-    async def ask(self, stream: bool, plan: Mapping[str, int]) -> Answer:
-        """One call, read to its end. plan: what upstream.py shall do, see there.
+    async def ask(self, stream: bool, plan: Mapping[str, int], begun: asyncio.Event | None = None) -> Answer:
+        """One call, read to its end. plan: what upstream.py shall do, see there. begun: set when the head is there.
 
         ok: the status is 200, and the answer is whole, up to [DONE] where it is a stream. Raises OSError, EOFError.
         """
@@ -38,6 +38,8 @@ class Client:
         try:
             writer.write(head.encode() + b"\r\n" + body)
             told = await reader.readuntil(b"\r\n\r\n")
+            if begun:
+                begun.set()
             first_at, text = await _read_body(told.lower(), reader)
         except BaseException:
             writer.close()

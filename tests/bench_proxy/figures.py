@@ -25,15 +25,17 @@ def overheads(values: Values, base: str) -> dict[str, list[float]]:
 
 @dataclass(frozen=True)
 class Reach:
-    """How far `value` may go; all ratios."""
+    """How far `value` may go. unit: of both; none for a ratio."""
 
     what: str
     value: float
     most: float
+    unit: str = ""
 
     def line(self) -> str:
         word = "within reach" if self.value <= self.most else "OUT OF REACH"
-        return f"  {self.what:<62} {self.value:6.2f}  (at most {self.most:g})  {word}"
+        most = f"at most {self.most:g} {self.unit}".rstrip()
+        return f"  {self.what:<62} {self.value:6.2f} {self.unit:<2} ({most})  {word}"
 
 
 def table(heading: str, columns: Sequence[str], rows: Iterable[tuple[str, Sequence[float]]], digits: int = 2) -> str:

@@ -4,8 +4,9 @@ import os
 import socket
 import subprocess
 import sys
-import time
+import threading
 import venv
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from course.exercises import ROOT
 # 1.82.7 and 1.82.8 were tampered with. On 2026-11-24 1.107 was no longer offered, and pip found no packages for
 # later ones.
 LITELLM = "1.106.12"
-_UVICORN = [sys.executable, "-m", "uvicorn", "--factory", "--host", "127.0.0.1", "--log-level", "warning"]
+READY = b"running on"  # what uvicorn says once it listens, and our upstream
+_UVICORN = [sys.executable, "-m", "uvicorn", "--factory", "--host", "127.0.0.1"]
 _UVICORN += [
     "--no-access-log",
     "--no-proxy-headers",
@@ -59,11 +61,11 @@ def started(name: str, upstream_port: int = 0) -> Iterator[Server]:
     with TemporaryDirectory() as place:
         command, folder = _command(name, port, upstream, Path(place))
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **_variables(upstream)}
-        log = Path(place) / "log"
-        with log.open("wb") as file:
-            process = subprocess.Popen(command, cwd=folder, env=environment, stdout=file, stderr=file)
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
         try:
-            _wait(process, port, log)
+            Log(process).wait_until_ready()
             yield Server(process, port)
         finally:
             process.terminate()
@@ -112,13 +114,24 @@ def _free_port() -> int:
         return int(opened.getsockname()[1])
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path, seconds: float = 90) -> None:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-    raise RuntimeError(f"no answer at port {port} within {seconds:g} s; its log ends with\n{log.read_text()[-2000:]}")
+class Log:
+    """Reads what a server says, all the time: a full pipe would hold it up."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._lines: deque[bytes] = deque(maxlen=20)
+        self._is_ready, self._news = False, threading.Event()
+        threading.Thread(target=self._read, args=(process,), daemon=True).start()
+
+    def wait_until_ready(self, seconds: float = 90) -> None:
+        """Raises RuntimeError with the end of the log."""
+        self._news.wait(seconds)
+        if not self._is_ready:
+            raise RuntimeError(f"no server within {seconds:g} s; its log ends with\n{b''.join(self._lines).decode()}")
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        for line in process.stdout or ():
+            self._lines.append(line)
+            if READY in line:
+                self._is_ready = True
+                self._news.set()
+        self._news.set()  # it has ended

@@ -59,6 +59,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 async def main(port: int) -> None:
     async with await asyncio.start_server(answer, "127.0.0.1", port, backlog=2048) as server:
+        print(f"running on {port}", flush=True)
         await server.serve_forever()
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from course.definitions import execute, lesson_definitions, new_namespace
-from course.exercises import ROOT, Exercise, all_lessons, find_exercise, find_lesson
+from course.definitions import solved_names
+from course.exercises import ROOT, Exercise, all_lessons, find_exercise
 
 _BLOCK = re.compile(r"^# %% (?P<id>\d\d-\d+) (?P<state>wrong|right): (?P<name>.+)\n", re.MULTILINE)
 
@@ -109,6 +109,4 @@ def _keep_given(exercise: Exercise, code: str) -> str:
 @cache
 def solved(number: str) -> SimpleNamespace:
     """The names of a lesson, solved."""
-    names = new_namespace(f"solved_{number}")
-    execute(lesson_definitions(find_lesson(number)), names)
-    return SimpleNamespace(**names)
+    return SimpleNamespace(**solved_names(number))

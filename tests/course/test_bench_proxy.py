@@ -1,6 +1,9 @@
 """The rig of `make bench-proxy`: it leaves no slow call out, and what it tells can be trusted."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -9,6 +12,7 @@ from tests.bench_proxy.__main__ import reaches
 from tests.bench_proxy.client import Client, without_chunks
 from tests.bench_proxy.figures import Reach, overheads, percentile, table
 from tests.bench_proxy.open_loop import Answer, Sample, open_loop, schedule
+from tests.bench_proxy.servers import Log, started
 from tests.bench_proxy.upstream import answer as upstream
 
 
@@ -119,6 +123,34 @@ def test_the_client_and_the_upstream_understand_each_other(stream: bool) -> None
 
     assert [each.ok for each in answers] == [True, True]
     assert [each.events for each in answers] == [4 if stream else 0] * 2, "three words, and how it ended"
+
+
+def test_a_stream_says_when_it_has_begun() -> None:
+    async def once() -> bool:
+        async with await asyncio.start_server(upstream, "127.0.0.1", 0) as server:
+            client, begun = Client(server.sockets[0].getsockname()[1]), asyncio.Event()
+            asked = asyncio.create_task(client.ask(True, {"events": 2, "gap_ms": 10_000}, begun))
+            await begun.wait()
+            asked.cancel()
+            return asked.done()
+
+    assert asyncio.run(once()) is False, "long before its end"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the bench asks `ps` for the memory of its servers")
+def test_a_server_that_is_started_answers() -> None:
+    with started("direct") as server:
+        assert server.memory_mib() > 1
+        assert asyncio.run(Client(server.port).ask(False, {})).ok
+
+
+def test_a_server_that_ends_at_once_is_told_with_its_log() -> None:
+    command = [sys.executable, "-c", "print('the port is taken')"]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE) as process,
+        pytest.raises(RuntimeError, match="the port is taken"),
+    ):
+        Log(process).wait_until_ready()
 
 
 def test_a_cut_answer_is_no_answer() -> None:

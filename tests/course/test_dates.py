@@ -18,6 +18,7 @@ def data(tmp_path: Path) -> Path:
     (folder / "deep").mkdir(parents=True)
     (folder / "prices.toml").write_text(
         "[sources.a]\nas_of = 2025-11-23\n[sources.b]\nas_of = 2025-11-24\n[[people]]\ncreated = 2001-01-01\n"
+        "[[cases]]\npublished_on = 2023-09-26\n"
     )
     (folder / "deep" / "limits.toml").write_text("taken = 2026-08-22\n[[rows]]\ndate = 2020-02-29\n")
     (folder / "broken.toml").write_text("not = = toml")
@@ -46,7 +47,7 @@ def test_a_year_is_not_old_and_a_day_more_is() -> None:
     assert is_old(date(2025, 11, 23), TODAY)
 
 
-def test_dates_of_facts_are_found_in_every_table_and_made_up_ones_are_not(data: Path) -> None:
+def test_dates_of_facts_are_found_in_every_table_and_those_of_records_and_people_are_not(data: Path) -> None:
     assert dated_facts(data) == [
         DatedFact("deep/limits.toml", date(2026, 8, 22)),
         DatedFact("deep/limits.toml", date(2020, 2, 29)),
@@ -74,5 +75,10 @@ def test_the_doctor_is_content_with_young_facts(data: Path) -> None:
 def test_the_tables_of_the_course_are_dated() -> None:
     files = {fact.file for fact in dated_facts(ROOT / "data")}
 
-    assert {"claims.toml", "permissions.toml", "sandbox/rate_limits.toml"} <= files
+    assert {"claims.toml", "permissions.toml", "prices.toml", "sandbox/rate_limits.toml"} <= files
     assert findings(ROOT, today=date(2099, 1, 1))[0].level == "warning"
+
+
+def test_no_fact_of_the_course_was_old_when_it_was_written_down() -> None:
+    """What cannot be looked up again is a record, and would warn for ever: it has `published_on`."""
+    assert findings(ROOT)[0].level == "ok"

@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,13 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course import virtual_time
-from course.definitions import execute, lesson_definitions, new_namespace
-from course.exercises import ROOT, find_lesson
+from course.dates import day_of
+from course.exercises import ROOT
 from course.tables import table
+from tests.course.learners import solved
 
-_NAMES = new_namespace("lesson_06_solved")
-execute(lesson_definitions(find_lesson("06")), _NAMES)
-lesson = SimpleNamespace(**_NAMES)
+lesson = solved("06")
 
 few = settings(max_examples=40, deadline=None)
 amounts = st.floats(0, 1e6, allow_nan=False)
@@ -314,7 +312,8 @@ def test_every_row_names_a_source_with_a_date_and_a_kind() -> None:
             used |= {row["source"] for row in (rows if isinstance(rows, list) else [rows]) if "source" in row}
         assert used == set(tables["sources"]), name
         for source in tables["sources"].values():
-            assert isinstance(source["as_of"], date)
+            assert isinstance(day_of(source), date)
+            assert not {"as_of", "published_on"} <= source.keys()
             assert source["kind"] in ("documented", "observed", "computed")
 
 
@@ -376,8 +375,8 @@ def test_a_virtual_clock_jumps_also_where_another_loop_runs() -> None:
 
 def test_a_check_of_the_lesson_loads_nothing_heavy() -> None:
     code = (
-        "import sys; from course.exercises import find_lesson; from course.definitions import *\n"
-        "execute(lesson_definitions(find_lesson('06')), new_namespace('lesson'))\n"
+        "import sys; from course.definitions import solved_names\n"
+        "solved_names('06')\n"
         "print({'torch', 'matplotlib', 'onnxruntime'} & {*sys.modules})"
     )
 

@@ -6,15 +6,14 @@ from pathlib import Path
 import pytest
 
 from course import sandbox
+from course.cells import UnreadableNotebook, read_cells
 from course.checks import Verdict, run_checks
 from course.definitions import (
-    UnreadableNotebook,
     beyond,
     definitions,
     execute,
     lesson_definitions,
     new_namespace,
-    read_cells,
 )
 from course.exercises import Lesson, all_lessons, find_exercise
 from course.learner import from_notebooks

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from course import cli
+from course import cli, doctor
 from course.exercises import ROOT, Lesson, all_exercises, all_lessons
 
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "data/README.md")
@@ -112,6 +112,12 @@ def test_an_environment_variable_is_told_to_users(variable: str) -> None:
     assert re.search(rf"\b{variable}\b", for_users())
 
 
+def test_the_variables_of_the_first_two_kinds_are_those_of_the_doctor() -> None:
+    kinds = text("README.md").partition("## Variables\n")[2].split("\n- ")[1:3]
+
+    assert [tuple(_VARIABLE.findall(kind)) for kind in kinds] == [doctor._TOKEN_VARIABLES, doctor._BEHAVIOUR_VARIABLES]
+
+
 # --- modules --------------------------------------------------------------------------------------------------
 
 
@@ -185,6 +191,13 @@ def test_every_sample_repository_is_named() -> None:
 
 
 # --- links ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_path_that_is_named_exists(name: str) -> None:
+    named = re.findall(r"`((?:course|data|deployment|tests)/[\w./-]+)`", text(name))
+
+    assert [path for path in named if "_name." not in path and not (ROOT / path).exists()] == []
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

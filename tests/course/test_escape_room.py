@@ -88,14 +88,34 @@ def test_every_door_has_a_judge_a_repair_that_fails_and_three_hints() -> None:
         ("import nothing_of_that_name", "could not be loaded: ModuleNotFoundError"),
         ("def main(place):\n    exit()", "exit() was called"),
         ("def main(place):\n    raise ValueError(place.token)", "main stopped with ValueError: hf_***"),
+        ("def main(place):\n    return f'<{place.token[3:]}>'", "main returned '<***>'"),
+        ("def main(place):\n    return f'<{place.token[20:28]}>'", "main returned '<***>'"),
     ],
-    ids=["no Python", "no main", "no import", "exit", "token in an error"],
+    ids=[
+        "no Python",
+        "no main",
+        "no import",
+        "exit",
+        "token in an error",
+        "most of a token",
+        "eight letters of a token",
+    ],
 )
 def test_a_program_that_is_none_is_told_so(source: str, said: str) -> None:
     place = Layout("course")
     door = next(door for door in place.doors if door.key == "old_road")
 
     assert said in (opened(place, door, source) or "")
+
+
+def test_a_part_of_a_token_in_an_address_is_not_shown() -> None:
+    place = Layout("course")
+    door = next(door for door in place.doors if door.key == "old_road")
+    source = "import requests\n\ndef main(place):\n    requests.get(place.hub + '/api/' + place.token[3:], timeout=2)\n"
+
+    came = knock(door, place, source, "door.py")
+
+    assert [exchange.path for exchange in came.traffic] == ["/api/***"]
 
 
 # --- seeds ----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from course.definitions import definitions, execute, lesson_definitions, new_namespace
+from course.definitions import definitions, execute, new_namespace, solved_names
 from course.errors import CourseError
 from course.exercises import ROOT, find_exercise, find_lesson
 from course.export import laid_over, module_source, write_untouched
@@ -157,8 +157,7 @@ def test_a_learner_gets_theirs_as_a_file(learners_folder: Path, tmp_path: Path) 
 
 def test_the_whole_lesson_is_right_when_it_comes_from_the_file() -> None:
     """Nothing was lost on the way: every name that a check asks for is there, and made of the same code."""
-    names, file = new_namespace("lesson"), new_namespace("file")
-    execute(lesson_definitions(find_lesson("05")), names)
+    names, file = solved_names("05"), new_namespace("file")
     exec((DEPLOYMENT / "proxy.py").read_text(encoding="utf-8"), file)  # noqa: S102 - our own file
 
     for exercise in find_lesson("05").exercises:

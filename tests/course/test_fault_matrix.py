@@ -4,10 +4,8 @@ import tomllib
 
 import pytest
 
-from course.exercises import ROOT
-from course.fault_matrix import CLIENTS, as_toml, matrix
+from tests.fault_matrix import CLIENTS, FILE, as_toml, matrix
 
-FILE = ROOT / "data" / "fault_matrix.toml"
 rows = {row["fault"]: row for row in tomllib.loads(FILE.read_text(encoding="utf-8"))["faults"]}
 
 

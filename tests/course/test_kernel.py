@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from course import notebook
+from course.card import Card
 from course.definitions import execute, lesson_definitions
 from course.exercises import find_exercise, find_lesson
 
@@ -136,7 +137,7 @@ def test_a_class_whose_methods_are_decorated_is_known_as_a_stub(kernel: dict[str
 
 
 def test_marks_of_markdown_are_shown_as_html_and_kept_in_text() -> None:
-    card = notebook.Card("head", "call `f(a, *b)`, not *g*: **never** `<i>`")
+    card = Card("head", "call `f(a, *b)`, not *g*: **never** `<i>`")
 
     assert (
         "call <code>f(a, *b)</code>, not <em>g</em>: <strong>never</strong> <code>&lt;i&gt;</code>"
@@ -149,11 +150,11 @@ def test_marks_of_markdown_are_shown_as_html_and_kept_in_text() -> None:
     "text", ["2 * 3 * 4", "2**3 and 4**5", "hf_*** and hf_***", "Bearer ***, ***", "*args, **more"]
 )
 def test_what_only_looks_like_a_mark_stays_as_it_is(text: str) -> None:
-    assert f">{text}</pre>" in notebook.Card("head", text)._repr_html_()
+    assert f">{text}</pre>" in Card("head", text)._repr_html_()
 
 
 def test_marks_in_a_solution_are_code() -> None:
-    card = notebook.Card("head", "*why*", code="f(*a, *b)\n\n")
+    card = Card("head", "*why*", code="f(*a, *b)\n\n")
 
     assert ">f(*a, *b)\n\n<em>why</em></pre>" in card._repr_html_()
     assert repr(card) == "head\nf(*a, *b)\n\n*why*"

@@ -12,8 +12,8 @@ import pytest
 import requests
 
 from course import sandbox
-from course.definitions import execute, lesson_definitions, new_namespace
-from course.exercises import find_exercise, find_lesson
+from course.definitions import solved_names
+from course.exercises import find_exercise
 
 PROMPTS = [f"prompt {number}" for number in range(8)]
 # Answers five prompts in two threads; then the process is killed by the system, as `kill -9` does it. The exercise's
@@ -38,9 +38,7 @@ run_batch([f"prompt {number}" for number in range(8)], client, 2, Path(sys.argv[
 
 @pytest.fixture(scope="module")
 def solved() -> dict[str, Any]:
-    names = new_namespace("lesson_07_of_tests")
-    execute(lesson_definitions(find_lesson("07")), names)
-    return names
+    return solved_names("07")
 
 
 def test_a_pacer_waits_for_the_window_of_the_hub_after_the_thousandth_request(solved: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +11,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from course import cli, sandbox
-from course.answer_shapes import ABSENT, differences, personal_texts, shape
+from course import sandbox
 from course.exercises import ROOT
-from course.live_check import QUESTIONS, LiveCheckError, Place, Report, as_markdown, compare, live_check
+from tests.live_check.__main__ import main
+from tests.live_check.answer_shapes import ABSENT, differences, personal_texts, shape
+from tests.live_check.comparison import QUESTIONS, LiveCheckError, Place, Report, as_markdown, compare, live_check
 
 NOW = datetime(2026, 11, 24, 20, 30, tzinfo=UTC)
 WHOAMI = "/api/whoami-v2"
@@ -270,9 +270,8 @@ def test_the_command_refuses_a_placeholder_with_one_line_and_code_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_" + 34 * "x")
-    monkeypatch.setattr(sys, "argv", ["course", "live-check"])
 
-    code = cli.run()
+    code = main()
 
     out, err = capsys.readouterr()
     assert (code, out) == (2, "")

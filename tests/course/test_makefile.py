@@ -63,10 +63,7 @@ COMMANDS = [
         "sandbox --port 0 --engine local --model smollm2",
         id="sandbox with the model that is named",
     ),
-    *(
-        pytest.param([name], name, id=name)
-        for name in ("lab", "model", "test", "watch", "doctor", "build", "lint", "bench")
-    ),
+    *(pytest.param([name], name, id=name) for name in ("lab", "model", "test", "watch", "doctor", "build", "lint")),
 ]
 
 
@@ -76,6 +73,14 @@ def test_a_target_starts_one_python_with_one_command(tree: Path, arguments: list
 
     assert ran.stdout.split() == ["-m", "course", *command.split()], ran.stderr
     assert ran.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "program"),
+    [("bench", "bench"), ("bench-proxy", "bench_proxy"), ("faults", "fault_matrix"), ("live-check", "live_check")],
+)
+def test_what_only_authors_run_is_a_program_of_the_tests(tree: Path, target: str, program: str) -> None:
+    assert make(tree, target).stdout.split() == ["-m", f"tests.{program}"]
 
 
 @pytest.mark.parametrize("target", ["hint", "solution", "reset"])

@@ -2,7 +2,7 @@
 
 import re
 
-from course.overhead import lines
+from tests.bench.overhead import lines
 
 
 def test_each_client_has_a_line_of_ratios() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from course.exercises import ROOT
 from course.token_shapes import kinds_in
 
-ROOT = Path(__file__).parents[2]
 _NOT_OURS = {
     ".git",
     ".venv",
@@ -74,16 +74,6 @@ def test_the_file_with_the_token_is_ignored_by_git() -> None:
             ["git", "-C", str(ROOT), "check-ignore", ".env", ".env.example"], capture_output=True, text=True
         )
         assert ignored.stdout.split() == [".env"], "the example must be committed, the real one never"
-
-
-def test_every_make_target_is_explained_where_people_look() -> None:
-    documents = [ROOT / name for name in ("README.md", "CONTRIBUTING.md") if (ROOT / name).exists()]
-    if not documents:
-        pytest.skip("neither README.md nor CONTRIBUTING.md is here")
-    told = "\n".join(document.read_text(encoding="utf-8") for document in documents)
-    targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-
-    assert [target for target in targets if target != "help" and f"make {target}" not in told] == []
 
 
 REQUIREMENT = re.compile(

@@ -17,9 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course import sandbox
-from course.definitions import execute, lesson_definitions, new_namespace
-from course.exercises import find_lesson
 from course.sandbox import faults
+from tests.course.learners import solved
 from tests.scripted import (
     DONE,
     ROUTER,
@@ -41,15 +40,7 @@ PROMPT = "Is my illness curable?"
 MODEL = "openai/gpt-oss-120b"
 
 
-def _solved() -> SimpleNamespace:
-    """What the solved lesson defines."""
-    namespace = new_namespace("lesson_04_solved")
-    failed = execute(lesson_definitions(find_lesson("04")), namespace)
-    assert failed == {}
-    return SimpleNamespace(**namespace)
-
-
-lesson = _solved()
+lesson = solved("04")
 # No database: tests leave no files. No deadline: a loaded machine is no mistake in the client.
 settings.register_profile("course", database=None, deadline=None)
 settings.load_profile("course")

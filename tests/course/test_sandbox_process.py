@@ -38,12 +38,18 @@ def test_a_served_sandbox_says_where_it_is_in_one_line_and_ends_quietly(ending: 
         answer = requests.get(
             f"{ready['hub']}/api/whoami-v2", headers={"Authorization": f"Bearer {ready['tokens']['read']}"}, timeout=5
         )
+        listed = requests.get(
+            f"{ready['endpoints']}/endpoint/learner",
+            headers={"Authorization": f"Bearer {ready['tokens']['write']}"},
+            timeout=5,
+        )
         process.send_signal(ending)
         rest, complaints = process.communicate(timeout=10)
 
     assert {"read", "write", "fine_grained", "no_inference", "revoked", "pending"} <= set(ready["tokens"])
     assert ready["router"].startswith("http://127.0.0.1:")
     assert answer.json()["name"] == "learner"
+    assert listed.json() == {"items": []}
     assert ready["settings"] == f"{ready['hub']}/settings/tokens"
     assert (rest, complaints, process.returncode) == ("", "", 0)
 
@@ -57,7 +63,8 @@ def test_a_served_sandbox_tells_people_how_to_use_it() -> None:
         process.communicate(timeout=10)
 
     assert "HF_ENDPOINT=http://127.0.0.1:" in "".join(lines)
-    assert any("http://127.0.0.1:" in line and "/settings/tokens" in line for line in lines)
+    for place in ("/settings/tokens", "/v2 (the API"):
+        assert any("http://127.0.0.1:" in line and place in line for line in lines)
 
 
 def test_a_busy_port_is_named_with_the_next_step() -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from course import bench, sandbox, smollm2
+from course import sandbox, smollm2
 from course.exercises import ROOT
 from course.sandbox.repositories import File, Repository
+from tests.bench.__main__ import local_model
 
 WEIGHTS = b"packed weights " * 1000
 Convert = Callable[[Path, Path], Path]
@@ -263,5 +264,5 @@ def test_live_takes_it_from_the_hub_with_the_token(hub: sandbox.Sandbox, tmp_pat
 
 
 def test_the_bench_says_that_it_is_missing(index: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert list(bench.local_model(ROOT)) == []
+    assert list(local_model()) == []
     assert "next: make model" in capsys.readouterr().out

@@ -9,8 +9,7 @@ import requests
 from packaging.specifiers import SpecifierSet
 
 from course import sandbox
-from course.definitions import execute, lesson_definitions, new_namespace
-from course.exercises import find_lesson
+from course.definitions import solved_names
 from course.sandbox import faults
 from course.sandbox.repositories import File, Repository
 from course.sandbox.tokens import Scope
@@ -45,9 +44,7 @@ def hub() -> Iterator[sandbox.Sandbox]:
 
 @pytest.fixture(scope="module")
 def diagnose() -> Any:
-    names = new_namespace("lesson_07_solved")
-    execute(lesson_definitions(find_lesson("07")), names)
-    return names["diagnose"]
+    return solved_names("07")["diagnose"]
 
 
 def get(path: str, token: str | None = None) -> Make:

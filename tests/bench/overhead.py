@@ -1,7 +1,6 @@
 """What a client costs on top of plain `requests`: a call, and a streamed one, on the same sandbox, interleaved."""
 
 import json
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,7 +8,8 @@ from typing import Any
 import requests
 
 from course import sandbox
-from course.fault_matrix import lesson_clients
+from tests.bench_proxy.figures import percentile
+from tests.fault_matrix import lesson_clients
 
 _WARM_UP = 10
 _QUESTION = "What is a read token?"
@@ -27,7 +27,7 @@ def lines(rounds: int = 300) -> Iterator[str]:
         whole, streamed = (_measured(kind, rounds) for kind in asks)
     for name in calls:
         ratios = [
-            f"{_percentile(seconds[name], percent) / _percentile(seconds['requests'], percent):.2f}"
+            f"{percentile(seconds[name], percent) / percentile(seconds['requests'], percent):.2f}"
             for seconds in (whole, streamed)
             for percent in (50, 95)
         ]
@@ -62,7 +62,3 @@ def _measured(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, 
             if number >= _WARM_UP:
                 seconds[name].append(time.perf_counter() - began)
     return seconds
-
-
-def _percentile(values: list[float], percent: int) -> float:
-    return statistics.quantiles(values, n=100)[percent - 1]

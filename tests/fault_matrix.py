@@ -6,16 +6,16 @@ The first client and the finished one are those of lesson 04.
 import json
 import random
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from course import sandbox
-from course.definitions import execute, lesson_definitions, new_namespace
-from course.exercises import find_lesson
+from course.definitions import solved_names
+from course.exercises import ROOT
 from course.files import write_whole
 from course.four_clients import MODEL, PATIENCE_SECONDS, PLANS, STREAM_PLANS, Ask, clients, watch
 from course.sandbox import faults
 
+FILE = ROOT / "data" / "fault_matrix.toml"
 CLIENTS = ("first", "ours", "InferenceClient", "openai")
 _SHAPES: tuple[faults.Body, ...] = ("object", "string", "list", "html", "empty", "wrong_type", "invalid_json")
 _HEAD = """\
@@ -38,11 +38,10 @@ def matrix() -> list[dict[str, str]]:
 
 def lesson_clients(hub: sandbox.Sandbox, seconds: float = PATIENCE_SECONDS) -> dict[str, tuple[Ask, Ask]]:
     """The four clients, two of them as lesson 04 solves them. seconds: the time-outs of all but the first."""
-    lesson = new_namespace("lesson_04_clients")
-    execute(lesson_definitions(find_lesson("04")), lesson)
+    lesson = solved_names("04")
     token, address = hub.tokens["fine_grained"], f"{hub.router}/v1"
     session = lesson["build_session"](lesson["BearerAuth"](token), retries=0)
-    dice = random.Random(4)  # noqa: S311 - jitter, no secret
+    dice = random.Random(4)
     ours = lesson["StreamingChatClient"](session, address, MODEL, timeouts=(seconds, seconds), rng=dice)
     return clients(hub, lesson["FirstClient"](f"{address}/chat/completions", token), ours, seconds)
 
@@ -80,9 +79,6 @@ def as_toml(rows: list[dict[str, str]]) -> str:
     return "\n".join([_HEAD.format(versions=versions, patience=PATIENCE_SECONDS), *tables])
 
 
-def write_matrix(root: Path) -> int:
-    """Run every client under every failure and write the file."""
-    path = root / "data" / "fault_matrix.toml"
-    write_whole(path, as_toml(matrix()))
-    print(f"wrote {path.relative_to(root)}")
-    return 0
+if __name__ == "__main__":
+    write_whole(FILE, as_toml(matrix()))
+    print(f"wrote {FILE.relative_to(ROOT)}")

@@ -1,4 +1,4 @@
-"""`make live-check`: does the sandbox still answer as Hugging Face does? Both are asked the same, answers compared.
+"""Does the sandbox still answer as Hugging Face does? Both are asked the same, answers compared.
 
 Never part of the tests: it needs a token and a network. It only reads, and asks each question once; a chat call of one
 text token is added if a person says so. What comes back about an account is compared by its shape, and never shown.
@@ -13,11 +13,10 @@ from typing import Any, Literal
 import httpx2
 
 from course import sandbox
-from course.answer_shapes import ABSENT, Difference, differences, personal_texts, shape
-from course.definitions import execute, lesson_definitions, new_namespace
+from course.definitions import solved_names
 from course.errors import CourseError
-from course.exercises import find_lesson
 from course.masking import mask
+from tests.live_check.answer_shapes import ABSENT, Difference, differences, personal_texts, shape
 
 FOLDER = "live-checks"
 _CHAT = {"model": "openai/gpt-oss-20b", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1}
@@ -180,9 +179,7 @@ def _write_beside(folder: Path, name: str, text: str) -> Path:
 
 def _plausible(token: str | None) -> str:
     """`token`, if exercise 01-1 finds nothing against it."""
-    lesson = new_namespace("lesson_01_for_the_live_check")
-    execute(lesson_definitions(find_lesson("01")), lesson)
-    problem = lesson["token_problem"](token or "")
+    problem = solved_names("01")["token_problem"](token or "")
     if problem or token is None:
         step = "put one into the variable HF_TOKEN or into .env: a fine-grained one without any permission is enough"
         raise LiveCheckError(f"HF_TOKEN holds no token: {problem}.\n  next: {step}")
