@@ -1087,11 +1087,17 @@ for row in COMPARED["engines"]:
 # **Predict:** for which of the two does the first piece at 16 callers take longest, compared with one caller?
 
 # %%
+from functools import partial
+
 from anyio import to_thread
 
 from course.local_model import LocalModel, load
 from course.onnx_model import OnnxModel
 
+ENGINES: dict[str, Callable[[], LocalModel | OnnxModel]] = {
+    "ONNX int8": partial(OnnxModel, threads=1),
+    "PyTorch": partial(load, "tiny-gpt2"),
+}
 MAX_TOKENS = 8
 
 
@@ -1110,13 +1116,14 @@ async def from_model(model: LocalModel | OnnxModel, prompts: Sequence[str]) -> R
 # NBVAL_IGNORE_OUTPUT
 # (importing torch takes seconds; then 2 x 48 short answers, some seconds more)
 with needs("06-4"), start_blocking_portal() as portal:
-    models: dict[str, LocalModel | OnnxModel] = {"PyTorch": load("tiny-gpt2"), "ONNX int8": OnnxModel(threads=1)}
-    for name, model in models.items():
+    for name, load_engine in ENGINES.items():
+        model = load_engine()
+        "".join(model.pieces([{"role": "user", "content": PROMPTS[0]}], MAX_TOKENS))  # warm: a first answer is slower
         REPORTS[name] = portal.call(from_model, model, PROMPTS)
         print(name)
         show(REPORTS[name])
     firsts = {name: [seen.first_p95 for seen in report.levels] for name, report in REPORTS.items()}
-    steps = {name: f"{times[-1] / times[0]:.0f} times" for name, times in firsts.items()}
+    steps = {name: f"{times[-1] / times[0]:.1f} times" for name, times in firsts.items()}
     says = (
         f"From 1 to 16 callers the first piece (p95) takes longer: {', '.join(f'{n} {t}' for n, t in steps.items())}."
     )

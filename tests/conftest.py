@@ -23,6 +23,7 @@ pytest_plugins = ["course.pytest_plugin"]
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 _LONG = ("passes_nbval", "test_browser.py", "gets_its_verdict", "the_stored_matrix", "test_lab.py")
+_TORCH = ("test_real_model.py", "test_local_tiny_model.py", "test_local_model.py")  # 5 s to load, in each process
 
 # Programs that tests start are no sockets of this process, so pytest-socket does not see them: they get a proxy that
 # is not there, and no token of whoever runs the tests.
@@ -59,15 +60,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The long ones first in the share of each worker: begun last, one of them would keep the others waiting."""
+    """The long ones first in the share of each worker: begun last, one of them would keep the others waiting.
+
+    Those with torch all go to one worker, so that it is loaded once.
+    """
     workers: int = getattr(config, "workerinput", {}).get("workercount", 1)
+    torch = [item for item in items if any(name in item.nodeid for name in _TORCH)]
     long = [item for item in items if any(name in item.nodeid for name in _LONG)]
-    chosen = set(long)
+    chosen = {*torch, *long}
     short = iter([item for item in items if item not in chosen])
     dealt: list[pytest.Item] = []
     for worker in range(workers):  # pytest-xdist gives each as many, in this order
         share = (len(items) - len(dealt)) // (workers - worker)
-        mine = long[worker::workers]
+        mine = [*([] if worker else torch), *long[worker::workers]]
         dealt += [*mine, *islice(short, max(0, share - len(mine)))]
     items[:] = [*dealt, *short]
 

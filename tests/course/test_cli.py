@@ -149,10 +149,10 @@ def test_three_different_attempts_open_the_solution(learners_folder: Path, cours
 
 def test_no_colour_is_respected(learners_folder: Path, course: Course, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    coloured = course("check", "--notebooks", learners_folder)
+    coloured = course("check", "01-1", "--notebooks", learners_folder)
     monkeypatch.setenv("NO_COLOR", "1")
 
-    plain = course("check", "--notebooks", learners_folder)
+    plain = course("check", "01-1", "--notebooks", learners_folder)
 
     assert "\x1b[" in coloured.stdout
     assert "\x1b[3" not in plain.stdout
@@ -162,7 +162,9 @@ def test_a_process_ends_with_the_code_of_its_check(learners_folder: Path) -> Non
     answer(learners_folder, FIRST, "def token_problem(text):\n    return 'no'")
     code = "import sys; from course.cli import run; sys.exit(run())"
 
-    ran = subprocess.run([sys.executable, "-c", code, "check", "--notebooks", learners_folder], cwd=ROOT, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", code, "check", "01-1", "--notebooks", learners_folder], cwd=ROOT, check=False
+    )
 
     assert ran.returncode == 1
 

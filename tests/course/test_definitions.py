@@ -1,11 +1,11 @@
 """How a learner's notebook is read: its definitions, and nothing else of it."""
 
-import ast
 import json
 from pathlib import Path
 
 import pytest
 
+from course import sandbox
 from course.cells import UnreadableNotebook, read_cells
 from course.checks import Verdict, run_checks
 from course.definitions import (
@@ -15,7 +15,7 @@ from course.definitions import (
     lesson_definitions,
     new_namespace,
 )
-from course.exercises import find_exercise, find_lesson
+from course.exercises import Lesson, all_lessons, find_exercise
 from course.learner import from_notebooks
 from tests.course.learners import answer
 
@@ -47,11 +47,24 @@ def test_a_local_or_parameter_of_the_same_name_runs_nothing() -> None:
     assert {"answer", "text"} & set(namespace) == set()
 
 
-def test_reading_a_lesson_starts_no_sandbox_and_sends_nothing() -> None:
-    statements = lesson_definitions(find_lesson("01")).statements
+@pytest.mark.parametrize("lesson", all_lessons(), ids=lambda lesson: lesson.stem)
+def test_reading_a_lesson_starts_no_sandbox(lesson: Lesson, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[object] = []
+    monkeypatch.setattr(sandbox, "start", lambda **options: started.append(options))
 
-    calls = [ast.unparse(s) for s, _ in statements if isinstance(s, ast.Assign) and "(" in ast.unparse(s)]
-    assert calls == []
+    execute(lesson_definitions(lesson), new_namespace("test_definitions_lesson"))
+
+    assert started == []
+
+
+def test_an_answer_that_asks_the_sandbox_of_its_notebook_is_told_so(learners_folder: Path) -> None:
+    exercise = find_exercise("02-1")
+    answer(learners_folder, exercise, exercise.source.replace("    auth =", "    hub.url\n    auth ="))
+
+    found = verdict(learners_folder, "02-1")
+
+    assert found.state == "wrong"
+    assert "a check has no sandbox of the notebook (.url)" in (found.message or "")
 
 
 def test_only_what_differs_from_the_lesson_is_made_again() -> None:
