@@ -29,8 +29,7 @@ from course.export import laid_over, module_source, write_untouched
 from course.learner import from_notebooks
 from course.local_model import LocalModel
 from course.page import prepare
-from course.sandbox.front import LOOPBACK
-from course.sandbox.server import open_socket
+from course.sandbox.sockets import LOOPBACK, open_socket
 
 LESSON = "05"
 DEPLOYMENT = ROOT / "deployment"

@@ -1,19 +1,16 @@
 """What each door of the escape room asks of its program: by what it does, never by how it is written."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from starlette.requests import Request
-from starlette.testclient import TestClient
 
-from course.escape_room.trial import Closed, Run, Trial
+from course.escape_room.trial import CHAT, Closed, Trial, require, scripted_answer
+from course.escape_room.visit import visit
 from course.sandbox import faults
-from course.sandbox.answers import Script
 from course.sandbox.discussions import Discussion
 from course.sandbox.permissions import CALL_INFERENCE, DISCUSS, READ_CONTENT
 
 Judge = Callable[[Trial], None]
-CHAT = "/v1/chat/completions"
 
 
 def colleagues_file(trial: Trial) -> None:
@@ -24,8 +21,8 @@ def colleagues_file(trial: Trial) -> None:
         run = trial.must_finish(
             job, on_what=f"with another file, HF_TOKEN={opening}the token{closing}" if number else ""
         )
-        _require(
-            run.result == trial.names["owner"] and _clients(run) == [f"report_{number}"],
+        require(
+            run.result == trial.names["owner"] and run.clients() == [f"report_{number}"],
             run.told(),
             job,
         )
@@ -40,15 +37,15 @@ def board_of_keys(trial: Trial) -> None:
         writes: trial.issue(writes, "write"),
     }
     run = trial.must_finish("the router's answer", tokens=dict(sorted(tokens.items())))
-    _require(_answers(run, trial), run.told(), "the router's answer to QUESTION")
-    _require(
-        writes not in _clients(run),
+    require(trial.was_answered(run), run.told(), "the router's answer to QUESTION")
+    require(
+        writes not in run.clients(),
         f"it was done with {writes}, which can also change every repository of {owner[1]}",
         "the weakest key that can do it: whoever steals it gets chat calls, and no more",
     )
-    _require(
-        _clients(run) == [calls],
-        f"the keys that were used, in order: {', '.join(_clients(run))}",
+    require(
+        run.clients() == [calls],
+        f"the keys that were used, in order: {', '.join(run.clients())}",
         "one request with one key: a program knows which token it needs",
     )
 
@@ -63,7 +60,7 @@ def hidden_shelf(trial: Trial) -> None:
     }
     job = f"the text of notes.txt, downloaded from {owner}/{shelf}"
     run = trial.must_finish(job, tokens=dict(sorted(tokens.items())))
-    _require(run.result == text and right in _clients(run), run.told(), job)
+    require(run.result == text and right in run.clients(), run.told(), job)
 
 
 def empty_purse(trial: Trial) -> None:
@@ -73,21 +70,21 @@ def empty_purse(trial: Trial) -> None:
         "purse", "fineGrained", ("user", account.name), ("org", organisation.name), may=(CALL_INFERENCE,)
     )
     run = trial.must_finish(f"the router's answer, paid by {organisation.name}", token)
-    _require(_answers(run, trial), run.told(), "the router's answer to QUESTION")
+    require(trial.was_answered(run), run.told(), "the router's answer to QUESTION")
     organisation.credit_usd = 0
     run = trial.go(token)
-    _require(
+    require(
         len(run.requests) == 1,
         f"when {organisation.name} had no credits left either, {len(run.requests)} requests were sent",
         "one: 402 ends the same way however often it is asked",
     )
-    _require(run.error is not None and not run.late, f"nobody could pay, and {run.told()}", "an error")
+    require(run.error is not None and not run.late, f"nobody could pay, and {run.told()}", "an error")
 
 
 def old_road(trial: Trial) -> None:
-    token = _caller(trial, "clock")
+    token = trial.issue_caller("clock")
     run = trial.must_finish("the router's answer to QUESTION", token)
-    _require(_answers(run, trial), run.told(), "the router's answer to QUESTION")
+    require(trial.was_answered(run), run.told(), "the router's answer to QUESTION")
 
 
 def house_next_door(trial: Trial) -> None:
@@ -100,14 +97,14 @@ def house_next_door(trial: Trial) -> None:
     trial.hub.fail_next(faults.Redirect("port"), times=9, on="hub", when=at_the_desk)
     run = trial.must_finish("the user's name", token)
     told = any(exchange.status == 200 and exchange.client == "card" for exchange in run.requests)
-    _require(
+    require(
         told and run.result == trial.names["owner"], run.told(), "the user's name, as the Hub tells it for the token"
     )
     trial.hub.faults.clear()
     trial.hub.fail_next(faults.Redirect("host"), times=9, on="hub", when=at_the_desk)
     run = trial.go(token)
     strangers = [e for e in run.requests if e.request_headers["host"].startswith("localhost") and e.client == "card"]
-    _require(
+    require(
         not strangers,
         "on another day the redirect led to a stranger's address, and your token went along",
         "the token goes to the two addresses that are ours, and to no other",
@@ -129,12 +126,12 @@ def two_letters(trial: Trial) -> None:
         trial.hub.fail_next(fault, on="hub", when=lambda request: request.method == "POST")
         run = trial.go(token)
         numbers = [place for place, each in enumerate(repository.discussions, start=1) if each.title == title]
-        _require(
+        require(
             len(numbers) == 1,
             f"{what}; now there are {len(numbers)} discussions with that title, and {run.told()}",
             "one discussion: a POST that may have arrived is not sent again before somebody has looked",
         )
-        _require(
+        require(
             run.result == numbers[0] and not run.late,
             f"{what}; the discussion is there with the number {numbers[0]}, and {run.told()}",
             f"{numbers[0]}",
@@ -142,17 +139,17 @@ def two_letters(trial: Trial) -> None:
 
 
 def half_a_story(trial: Trial) -> None:
-    token = _caller(trial, "teller")
+    token = trial.issue_caller("teller")
     trial.hub.fail_next(faults.CutClose(after=5), on="router")
     whole = "the router's whole answer to QUESTION"
     run = trial.must_finish(whole, token)
-    _require(_answers(run, trial), run.told(), whole)
+    require(trial.was_answered(run), run.told(), whole)
     streams = [e.answer_headers.get("content-type", "").startswith("text/event-stream") for e in run.requests]
-    _require(all(streams), "the answer came in one piece: nothing was streamed", "the answer, read as a stream")
+    require(all(streams), "the answer came in one piece: nothing was streamed", "the answer, read as a stream")
     trial.hub.fail_next(faults.CutClose(after=5), times=20, on="router")
     run = trial.go(token)
-    _require(run.error is not None, f"every stream broke off, and {run.told()}", "an error: a part is no answer")
-    _require(
+    require(run.error is not None, f"every stream broke off, and {run.told()}", "an error: a part is no answer")
+    require(
         len(run.requests) <= 3 and not run.late,
         f"every stream broke off, and {len(run.requests)} requests were sent",
         "three at most: each is paid",
@@ -160,13 +157,13 @@ def half_a_story(trial: Trial) -> None:
 
 
 def silent_clerk(trial: Trial) -> None:
-    token = _caller(trial, "clerk")
+    token = trial.issue_caller("clerk")
     trial.hub.fail_next(faults.Hang(), on="router")
     run = trial.must_finish("the router's answer, from a second request", token)
-    _require(_answers(run, trial), run.told(), "the router's answer to QUESTION")
+    require(trial.was_answered(run), run.told(), "the router's answer to QUESTION")
     trial.hub.fail_next(faults.Hang(), times=9, on="router")
     run = trial.go(token)
-    _require(
+    require(
         run.error is not None and not run.late and len(run.requests) == 2,
         f"the router stayed silent; {len(run.requests)} requests were sent, and {run.told()}",
         "two requests, then an error",
@@ -175,81 +172,26 @@ def silent_clerk(trial: Trial) -> None:
 
 def ticket_window(trial: Trial) -> None:
     page, host, question = (trial.names[name] for name in ("page", "page_host", "question"))
-    token = _caller(trial, "window")
+    token = trial.issue_caller("window")
     app = trial.must_finish("an app", token).result
-    ours, error, _ = trial.call(lambda: _read(app, page, question))
+    ours, error, _ = trial.call(lambda: visit(app, page, question))
     if error is not None or ours is None:
         raise Closed(f"the app stopped with {type(error).__name__}", "an app that answers a browser")
-    _require(ours.allowed, f"the browser of {page} kept the answer: {ours.told}", f"two answers that name {page}")
-    _require(
+    require(ours.allowed, f"the browser of {page} kept the answer: {ours.told}", f"two answers that name {page}")
+    require(
         any(exchange.path == CHAT and exchange.status == 200 for exchange in trial.hub.requests)
-        and _script(question) in ours.text,
+        and scripted_answer(question) in ours.text,
         "the page got an answer that is not the router's",
         "what the router answers to the question",
     )
     others, _, _ = trial.call(
-        lambda: [_read(app, page, question) for page in (f"https://evil-{host}", f"https://{host}.evil.test")]
+        lambda: [visit(app, page, question) for page in (f"https://evil-{host}", f"https://{host}.evil.test")]
     )
-    _require(
+    require(
         not any(other.allowed for other in others or ()),
         "a page of somebody else could read the answer too",
         f"{page} alone: your token pays for whoever is let in",
     )
-
-
-@dataclass(frozen=True)
-class _Visit:
-    """What a browser makes of an app. allowed: whether the page gets the answer. told: both answers, in a line."""
-
-    allowed: bool
-    text: str
-    told: str
-
-
-def _read(app: object, origin: str, question: str) -> _Visit:
-    """A page of `origin` asks: first the browser's preflight, then the question."""
-    asks = {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
-    body = {"model": "openai/gpt-oss-20b", "messages": [{"role": "user", "content": question}]}
-    visitor = TestClient(app, raise_server_exceptions=False)  # type: ignore[arg-type]
-    answers = (
-        visitor.options("/api/chat", headers=asks),
-        visitor.post("/api/chat", headers={"Origin": origin}, json=body),
-    )
-    names = [each.headers.get("access-control-allow-origin", "nobody") for each in answers]
-    return _Visit(
-        all(each.status_code == 200 for each in answers) and all(name in (origin, "*") for name in names),
-        answers[1].text,
-        ", ".join(
-            f"{each.request.method} with Origin: {origin} -> {each.status_code}, allows {name}"
-            for each, name in zip(answers, names, strict=True)
-        ),
-    )
-
-
-def _caller(trial: Trial, name: str) -> str:
-    """A token that may call the router for its user, and nothing else."""
-    return trial.issue(name, "fineGrained", ("user", trial.names["owner"]), may=(CALL_INFERENCE,))
-
-
-def _require(so: bool, seen: str, due: str) -> None:
-    if not so:
-        raise Closed(seen, due)
-
-
-def _clients(run: Run) -> list[str]:
-    """The names of the tokens that were sent, each once, in order."""
-    return list(dict.fromkeys(exchange.client for exchange in run.requests if exchange.client))
-
-
-def _answers(run: Run, trial: Trial) -> bool:
-    """Whether the result is what the router says to QUESTION, and was asked of it now."""
-    asked = any(exchange.path == CHAT and exchange.status == 200 for exchange in run.requests)
-    return asked and run.result == _script(trial.names["question"])
-
-
-def _script(question: str) -> str:
-    """What the router answers."""
-    return "".join(Script().answer([{"role": "user", "content": question}], max_tokens=None, stops=[]))
 
 
 JUDGES: dict[str, Judge] = {

@@ -14,10 +14,13 @@ from course import sandbox
 from course.isolation import no_input, unpatched
 from course.limit import TimeLimit, limited
 from course.masking import mask
+from course.sandbox.answers import Script
+from course.sandbox.permissions import CALL_INFERENCE
 from course.sandbox.repositories import File, Repository
 from course.sandbox.tokens import Role, Scope
 from course.traffic import Exchange
 
+CHAT = "/v1/chat/completions"
 PATIENCE_SECONDS = 2.5  # how long a program may be silent, a little more than the doors say; then the sandbox hangs up
 T = TypeVar("T")
 _PORT = re.compile(r"(127\.0\.0\.1|localhost)(:\d+|', port=\d+)")
@@ -28,6 +31,12 @@ class Closed(Exception):
 
     def __init__(self, seen: str, due: str) -> None:
         super().__init__(f"Seen:  {seen}\nDue:   {due}")
+
+
+def require(so: bool, seen: str, due: str) -> None:
+    """Raises Closed, unless `so`."""
+    if not so:
+        raise Closed(seen, due)
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,10 @@ class Run:
     requests: list[Exchange]
     late: bool
 
+    def clients(self) -> list[str]:
+        """The names of the tokens that were sent, each once, in order."""
+        return list(dict.fromkeys(exchange.client for exchange in self.requests if exchange.client))
+
     def told(self) -> str:
         """The end of the run in words, without tokens, ports and passing things."""
         if self.error is not None:
@@ -73,6 +86,10 @@ class Trial:
         value = self.hub.token_store.issue(name, role, scopes=scopes).value
         self.issued.append(value)
         return value
+
+    def issue_caller(self, name: str) -> str:
+        """A new token that may call the router for its user, and nothing else: its value."""
+        return self.issue(name, "fineGrained", ("user", self.names["owner"]), may=(CALL_INFERENCE,))
 
     def add_repository(self, **files: str) -> Repository:
         """A private model of the owner's, with one text file for each keyword, such as notes="...": notes.txt."""
@@ -107,6 +124,11 @@ class Trial:
         finally:
             timer.cancel()
 
+    def was_answered(self, run: Run) -> bool:
+        """Whether the result is what the router says to QUESTION, and was asked of it now."""
+        asked = any(exchange.path == CHAT and exchange.status == 200 for exchange in run.requests)
+        return asked and run.result == scripted_answer(self.names["question"])
+
     def must_finish(self, job: str, token: str = "", tokens: Mapping[str, str] | None = None, on_what: str = "") -> Run:
         """Run `main`, which must return something. on_what: the conditions, if they matter. Raises Closed."""
         run = self.go(token, tokens)
@@ -123,6 +145,11 @@ def on_trial(code: CodeType, names: Mapping[str, str]) -> Iterator[Trial]:
     with TemporaryDirectory() as folder, sandbox.start() as hub, no_input(), unpatched():
         hub.account.name, hub.account.organisation.name = names["owner"], names["organisation"]
         yield Trial(code, names, hub, Path(folder))
+
+
+def scripted_answer(question: str) -> str:
+    """What the router answers."""
+    return "".join(Script().answer([{"role": "user", "content": question}], max_tokens=None, stops=[]))
 
 
 def short(text: str) -> str:

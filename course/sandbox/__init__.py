@@ -6,6 +6,7 @@
 """
 
 from course.sandbox import faults
-from course.sandbox.server import PortInUse, Sandbox, start
+from course.sandbox.server import Sandbox, start
+from course.sandbox.sockets import PortInUse
 
 __all__ = ["PortInUse", "Sandbox", "faults", "start"]

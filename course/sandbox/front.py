@@ -10,9 +10,10 @@ from course.sandbox.endpoint_app import endpoint_app
 from course.sandbox.hub import cdn_app, hub_app
 from course.sandbox.injection import around
 from course.sandbox.router import router_app
+from course.sandbox.sockets import LOOPBACK
 from course.sandbox.world import World
 
-LOOPBACK = "127.0.0.1"
+__all__ = ["LOOPBACK", "front"]
 
 
 def front(world: World, ports: Sequence[int]) -> ASGIApp:

@@ -1,44 +1,24 @@
-"""Start and stop a sandbox: five loopback sockets and one thread that serves them."""
+"""A running sandbox, as those see it who start it: addresses, state, faults, traffic."""
 
-import asyncio
-import errno
-import os
 import socket
-import threading
 import weakref
-from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
-import uvicorn
-from starlette.types import ASGIApp
-
-from course.errors import CourseError
 from course.sandbox.account import Account
 from course.sandbox.answers import Engine, Script
+from course.sandbox.background import BackgroundServer
 from course.sandbox.clock import Clock
-from course.sandbox.endpoint import Endpoints
+from course.sandbox.endpoints import Endpoints
 from course.sandbox.faults import Body, DateIn, Fault, Pass, Side
-from course.sandbox.front import LOOPBACK, front
-from course.sandbox.line import Protocol
+from course.sandbox.front import front
 from course.sandbox.pages import TOKENS
 from course.sandbox.plan import Faults, When, read_fault, read_script
 from course.sandbox.repositories import Repository
+from course.sandbox.sockets import open_socket, open_sockets, url_of
 from course.sandbox.tokens import Scope as TokenScope
 from course.sandbox.tokens import TokenStore, TokenValues
 from course.sandbox.world import World
 from course.traffic import Exchange
-
-Result = TypeVar("Result")
-
-
-class PortInUse(CourseError, OSError):  # a cause, named as people say it
-    """Somebody else listens on the port that was asked for."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__(
-            f"Port {port} is in use. Stop the program that listens on it, or choose another: --port {port + 1}."
-        )
-        self.port = port
 
 
 class Sandbox:
@@ -52,11 +32,11 @@ class Sandbox:
 
     def __init__(self, world: World, port: int | None) -> None:
         self._world = world
-        sockets, refusing = _open_sockets(port), open_socket(0, listening=False)
-        self.url, self.router, world.cdn_url, world.endpoints.origin, self.elsewhere_url = map(_url, sockets)
-        self.refused_url = _url(refusing)
+        sockets, refusing = open_sockets(port), open_socket(0, listening=False)
+        self.url, self.router, world.cdn_url, world.endpoints.origin, self.elsewhere_url = map(url_of, sockets)
+        self.refused_url = url_of(refusing)
         world.elsewhere_port = sockets[-1].getsockname()[1]
-        self._server = _Server(front(world, [opened.getsockname()[1] for opened in sockets]))
+        self._server = BackgroundServer(front(world, [opened.getsockname()[1] for opened in sockets]))
         self._server.start(sockets)
         # A notebook that runs `hub = sandbox.start()` again drops the first one, which then ends by itself.
         self._stop = weakref.finalize(self, _end, self._server, refusing)
@@ -203,98 +183,6 @@ def _issue_tokens(world: World) -> None:
     world.tokens.revoke(world.tokens.values()["revoked"])
 
 
-def _open_sockets(port: int | None) -> list[socket.socket]:
-    """Hub, router, file store, endpoints, elsewhere. With a port for the Hub, the router takes the next, if free."""
-    hub = open_socket(port or 0)
-    try:
-        router = open_socket(port + 1 if port else 0)
-    except (PortInUse, OverflowError):
-        router = open_socket(0)
-    return [hub, router, *(open_socket(0) for _ in range(3))]
-
-
-def open_socket(port: int, listening: bool = True) -> socket.socket:
-    """A loopback socket; port 0 means a free one. Raises PortInUse."""
-    # The protocol is named because asyncio sets TCP_NODELAY only then; without it each POST takes 40 ms more.
-    opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        # Elsewhere this option would let two servers share the port; on Linux, two sockets that do not listen.
-        if os.name == "posix" and listening:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        opened.bind((LOOPBACK, port))
-        if listening:
-            opened.listen(128)
-    except OSError as error:
-        opened.close()
-        if error.errno in (errno.EADDRINUSE, errno.EACCES):
-            raise PortInUse(port) from None
-        raise
-    return opened
-
-
-def _url(opened: socket.socket) -> str:
-    return f"http://{LOOPBACK}:{opened.getsockname()[1]}"
-
-
-def _end(server: "_Server", refusing: socket.socket) -> None:
+def _end(server: BackgroundServer, refusing: socket.socket) -> None:
     server.stop()
     refusing.close()
-
-
-class _Server(uvicorn.Server):
-    """A uvicorn server in a thread with a loop of its own, so that it also runs beside a notebook's loop."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                loop="asyncio",
-                http=Protocol,
-                ws="none",
-                lifespan="off",
-                access_log=False,
-                log_config=None,
-                server_header=False,
-                date_header=False,
-                proxy_headers=False,
-            )
-        )
-        self._ready = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self, sockets: list[socket.socket]) -> None:
-        self._thread = threading.Thread(target=self.run, args=(sockets,), name="sandbox", daemon=True)
-        self._thread.start()
-        if not self._ready.wait(timeout=10):
-            raise RuntimeError("the sandbox did not start within 10 s")
-
-    def stop(self) -> None:
-        if self._thread is None:
-            return
-        self._loop.call_soon_threadsafe(self._ending.set)
-        if self._thread is not threading.current_thread():  # the garbage collector may call from any thread
-            self._thread.join(timeout=10)
-
-    def run_coroutine(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """Run `coroutine` beside the requests, and wait for its result."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
-        await super().startup(sockets)
-        self._ready.set()
-
-    async def main_loop(self) -> None:
-        await self._ending.wait()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Unlike uvicorn's own, this waits for nobody: whoever stops a sandbox has stopped listening to it."""
-        for server in self.servers:
-            server.close()
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()
-        while self.server_state.tasks:
-            await asyncio.gather(*self.server_state.tasks, return_exceptions=True)
-            await asyncio.sleep(0)
-        for opened in sockets or []:
-            opened.close()

@@ -11,7 +11,7 @@ from course.masking import mask
 from course.sandbox.account import Account
 from course.sandbox.answers import Engine, Model, Script, load_models
 from course.sandbox.clock import Clock
-from course.sandbox.endpoint import Endpoints
+from course.sandbox.endpoints import Endpoints
 from course.sandbox.faults import Fault, Side
 from course.sandbox.limits import RateLimits, Usage, bucket_of
 from course.sandbox.permissions import INVALID_CREDENTIALS, Refusal

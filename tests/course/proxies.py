@@ -11,8 +11,7 @@ from typing import Any
 import uvicorn
 from anyio.from_thread import start_blocking_portal
 
-from course.sandbox.front import LOOPBACK
-from course.sandbox.server import open_socket
+from course.sandbox.sockets import LOOPBACK, open_socket
 from tests.course.learners import solved
 
 TOKEN = "hf_" + "CaNaRy" * 5 + "wxyz"  # put together here, so that no file holds the shape of a token

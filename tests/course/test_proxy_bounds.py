@@ -15,7 +15,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from course.connection import BoundedConnection
-from course.sandbox.front import LOOPBACK
+from course.sandbox.sockets import LOOPBACK
 from tests.course.proxies import PATIENCE_SECONDS, PLAIN, chunked, post, question, served, settings, solution, spoken
 
 HALF_A_HEAD = b"POST /api/chat HTTP/1.1\r\nHost: a\r\nX: " + 1000 * b"x"

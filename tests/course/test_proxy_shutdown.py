@@ -12,8 +12,7 @@ import pytest
 import uvicorn
 
 from course.proxy import _run
-from course.sandbox.front import LOOPBACK
-from course.sandbox.server import open_socket
+from course.sandbox.sockets import LOOPBACK, open_socket
 from tests.course.proxies import PATIENCE_SECONDS, PLAIN, QUESTION, served, settings, solution
 
 EVENT = b'data: {"choices": [{"index": 0, "delta": {"content": "Well"}}]}\n\n'

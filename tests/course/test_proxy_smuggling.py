@@ -7,7 +7,7 @@ from importlib.metadata import version
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from course.sandbox.front import LOOPBACK
+from course.sandbox.sockets import LOOPBACK
 from tests.course.proxies import (
     QUESTION,
     TOKEN,

@@ -18,7 +18,8 @@ from course import sandbox
 from course.sandbox import endpoint_app
 from course.sandbox.clock import Clock
 from course.sandbox.deployment import BadDeployment
-from course.sandbox.endpoint import START_SECONDS, Endpoint, Endpoints
+from course.sandbox.endpoint import START_SECONDS, Endpoint
+from course.sandbox.endpoints import Endpoints
 from course.sandbox.tokens import Scope
 
 REPOSITORY = "Qwen/Qwen2.5-7B-Instruct"
