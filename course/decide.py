@@ -21,8 +21,10 @@ from course.workload_file import Case, read_case
 
 _MARK = "<!-- make decide wrote this: {} -->"
 _STYLE = (
-    "body{font:16px/1.5 sans-serif;max-width:56em;margin:2em auto;padding:0 1em;color:#111;background:#fff}"
+    ":root{color-scheme:light dark}"
+    "body{font:16px/1.5 sans-serif;max-width:56em;margin:2em auto;padding:0 1em;overflow-wrap:anywhere}"
     "table{border-collapse:collapse;width:100%}th,td{border:1px solid #777;padding:.3em .6em;text-align:left}"
+    "td{min-width:3em}td:first-child{min-width:6em}td:last-child{white-space:nowrap}"
     "blockquote{border-left:.4em solid #b42318;margin:1em 0;padding:.2em 1em}"
 )
 
@@ -71,7 +73,11 @@ def page(case: Case, name: str, today: date) -> str:
     considered = _considered(case, lesson)
     decision = lesson.recommend(_workload(case, lesson), considered.offers)
     return "\n".join(
-        [*_head(case, name, today, decision, considered), *_body(case, lesson, decision, considered, today)]
+        [
+            *_head(case, name, today, decision, considered),
+            *_ways(_workload(case, lesson), decision, considered),
+            *_body(case, lesson, decision, considered, today),
+        ]
     )
 
 
@@ -81,10 +87,9 @@ def as_html(markdown: str) -> str:
 
     body = MarkdownIt("js-default").render(markdown)  # this preset lets no HTML of a title through
     title = re.sub("<.*?>", "", body.partition("\n")[0])
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
-    return (
-        f'<!doctype html>\n<html lang="en"><head>{head}<style>{_STYLE}</style></head>\n<body>\n{body}</body></html>\n'
-    )
+    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+    head += f"<title>{title}</title><style>{_STYLE}</style>"
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}</body></html>\n'
 
 
 # --- what is to choose from -----------------------------------------------------------------------------------
@@ -175,14 +180,28 @@ def _head(case: Case, name: str, today: date, decision: Any, considered: Conside
     yield f"From `{name}`, {today.isoformat()}.\n"
     old = [source for source in considered.sources.values() if is_old(day_of(source), today)]
     if old:
-        dates = ", ".join(f"{source['says']} ({day_of(source)})" for source in old)
+        dates = "; ".join(f"{source['says']} ({day_of(source)})" for source in old)
         yield f"> **Notice: these numbers are older than a year: {dates}.** Look them up again before you decide.\n"
     if decision.option is None:
         yield "**Nothing is allowed.** Every offer breaks a rule; the table says which.\n"
     else:
         yield f"**Choose: {decision.option}, at {decision.usd_per_month:,.2f} USD a month.**\n"
     if decision.ties:
-        yield f"A tie, as close as these numbers are known: {', '.join(decision.ties)}.\n"
+        yield f"A tie, as close as these numbers are known: {'; '.join(decision.ties)}.\n"
+
+
+def _ways(workload: Any, decision: Any, considered: Considered) -> Iterator[str]:
+    """The best of each way, for whoever reads no further."""
+    ways: dict[str, list[tuple[Any, str]]] = {}
+    for offer, reason in zip(considered.offers, decision.reasons, strict=True):
+        ways.setdefault(offer.name.partition(",")[0], []).append((offer, reason.partition("not allowed: ")[2]))
+    yield "| way | its cheapest offer that breaks no rule | USD a month |\n|---|---|---|"
+    for way, offers in ways.items():
+        allowed = [offer for offer, broken in offers if not broken]
+        best = min(allowed, key=lambda offer: float(offer.cost(workload)), default=None)
+        told = best.name.removeprefix(f"{way}, ") if best else f"none: {', '.join(sorted({b for _, b in offers}))}"
+        yield f"| {way} | {told} | {f'{best.cost(workload):,.2f}' if best else ''} |"
+    yield ""
 
 
 def _body(case: Case, lesson: SimpleNamespace, decision: Any, considered: Considered, today: date) -> Iterator[str]:
@@ -198,6 +217,12 @@ def _body(case: Case, lesson: SimpleNamespace, decision: Any, considered: Consid
     yield "\n## The reasons\n"
     yield from (f"- {reason}" for reason in decision.reasons)
     yield from (f"- no offer, because {reason}: {', '.join(names)}" for reason, names in considered.left_out.items())
+    if considered.machines:
+        all_in = case.plan.all_in or table("prices")["operations"]["usual"]
+        yield (
+            f"- assumed: a machine is planned for {lesson.HEADROOM:.0%} of its measured speed and takes "
+            f"{case.plan.start_minutes:g} minutes to start; one of your own costs {all_in:g} times its bare rent"
+        )
     if considered.prices and considered.machines:
         price = min(considered.prices)
         yield f"\n## When would a machine pay, against {price:.3f} USD per million text tokens?\n"
@@ -205,13 +230,16 @@ def _body(case: Case, lesson: SimpleNamespace, decision: Any, considered: Consid
             found = lesson.break_even(rate, peak, price)
             yield f"- {name}: {found.verdict}; {found.reason} ({found.million_tokens_per_month:,.0f} million a month)"
     yield "\n## What would reverse it\n"
-    yield from (f"- {each.change}: {each.option or 'nothing is allowed'}" for each in decision.reversals)
+    yield from (f"- {each.change} → {each.option or 'nothing is allowed'}" for each in decision.reversals)
     if not decision.reversals:
         yield "- nothing that was tried: no volume from a hundredth to a hundredfold, and no rule of privacy"
     yield "- a trial on questions of your own, if the model turns out not to be good enough: no number here knows that"
     yield "\n## Where the numbers come from\n"
-    yield "| source | of | age in days |\n|---|---|---|"
+    if not considered.sources:
+        yield "All of them are those of the file: no price and no speed of `data/` was needed.\n"
+        return
+    yield "| source | age in days | of |\n|---|---|---|"
     for source in considered.sources.values():
         day = day_of(source)
-        yield f"| {source['says']} ({source['kind']}) | {day} | {(today - day).days} |"
+        yield f"| {source['says']} ({source['kind']}) | {(today - day).days} | {day} |"
     yield ""

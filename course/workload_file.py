@@ -1,6 +1,7 @@
 """A workload file, as `make decide` reads it: its keys, and what is wrong with one. data/README.md explains them."""
 
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,7 +19,7 @@ class BadWorkload(CourseError):
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)  # strict: "900" and true are no numbers
 
 
 class Use(_Section):
@@ -66,20 +67,25 @@ class Case(_Section):
     plan: Plan = Plan()
 
 
+_SECTIONS: dict[str, type[_Section]] = {"use": Use, "rules": Rules, "model": Model, "device": Device, "plan": Plan}
+
+
 def read_case(file: Path) -> Case:
     """The workload in `file`. Raises BadWorkload with one line for each thing that is wrong."""
     try:
-        case = Case.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+        case = Case.model_validate(tomllib.loads(file.read_text(encoding="utf-8-sig")))  # some editors put a mark first
     except (OSError, UnicodeDecodeError) as error:
-        raise BadWorkload(
-            f"{file} cannot be read ({error.__class__.__name__}). data/workloads/ has files to copy."
-        ) from None
+        why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise BadWorkload(f"{file} cannot be read: {why}. data/workloads/ has files to copy.") from None
     except tomllib.TOMLDecodeError as error:
         raise BadWorkload(
             f"{file.name} is not TOML: {error}. data/workloads/support_chat.toml is an example."
         ) from None
     except ValidationError as error:
-        lines = [f"{file.name}: {'.'.join(map(str, e['loc']))}: {e['msg']}{_there(e['input'])}" for e in error.errors()]
+        lines = [
+            f"{file.name}: {(key := '.'.join(map(str, e['loc'])))}{_told(key, e['type'], e['msg'])}{_there(e['input'])}"
+            for e in error.errors()
+        ]
         raise BadWorkload("\n".join([*lines, "The keys are explained in data/README.md, `workloads/`."])) from None
     known = {
         "model.shape": (case.model.shape, [row["name"] for row in table("model_shapes")["shape"]]),
@@ -91,6 +97,16 @@ def read_case(file: Path) -> Case:
         if value not in names:
             raise BadWorkload(f"{file.name}: {key}: there is no {value!r} in data/. There are: {', '.join(names)}.")
     return case
+
+
+def _told(key: str, kind: str, message: str) -> str:
+    if kind == "missing":
+        return " is missing"
+    if kind != "extra_forbidden":
+        return f": {message}"
+    keys = {f"{name}.{key}" for name, section in _SECTIONS.items() for key in section.model_fields}
+    near = get_close_matches(key, keys, n=1)
+    return " is no key of a workload file" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _there(value: Any) -> str:

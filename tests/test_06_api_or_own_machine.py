@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,8 +32,34 @@ def _api_cost(lesson: SimpleNamespace, use: tuple[float, ...], price: tuple[floa
     return lesson.api_cost_usd_per_month(lesson.Workload(*use), lesson.ApiPrice(*price))
 
 
+def test_06_1_all_hours_of_use_count(lesson: SimpleNamespace) -> None:
+    one, all_of_them = (_api_cost(lesson, (100, 1000, 500, *use), (10, 40, 0)) for use in ((1, 1), (10, 20)))
+
+    # A ratio, so that a slip of the unit is told as one, below.
+    assert _near(all_of_them, 200 * one), wrong(
+        "wrong-hours",
+        seen=f"the same requests an hour cost {one!r} USD for 1 hour on 1 day, {all_of_them!r} for 10 hours on 20 days",
+        due="200 times as much: workload.hours_per_month has the hours of use",
+        read='"Exercise 06-1", its second paragraph',
+    )
+
+
+def test_06_1_the_busiest_minutes_are_not_the_mean(lesson: SimpleNamespace) -> None:
+    even, uneven = (
+        lesson.api_cost_usd_per_month(lesson.Workload(100, 1000, 500, busiest=busiest), lesson.ApiPrice(0.10, 0.40))
+        for busiest in (1, 3)
+    )
+
+    assert _near(even, uneven), wrong(
+        "bills-the-busiest",
+        seen=f"the same month cost {even!r} USD, and {uneven!r} where the busiest minutes have three times that",
+        due="the same: requests_per_hour is the mean already; `busiest` says how many machines it takes",
+        read='the docstring of `Workload`, and "Exercise 06-1", its second paragraph',
+    )
+
+
 def test_06_1_prices_are_per_million(lesson: SimpleNamespace) -> None:
-    usd = _api_cost(lesson, (1, 1_000_000, 0, 1, 1), (0.25, 0, 0))
+    usd = _api_cost(lesson, (1, 1_000_000, 0, 1, 1), (0.25, 0.25, 0))
 
     assert _near(usd, 0.25), wrong(
         "wrong-unit" if isinstance(usd, int | float) and usd > 1 else "input-is-free",
@@ -56,17 +83,6 @@ def test_06_1_input_and_output_have_prices_of_their_own(lesson: SimpleNamespace)
         seen=f"3 million input tokens at 0.25 and 1 million output tokens at 2.00 cost {usd!r} USD",
         due="2.75: 0.75 for the input, 2.00 for the output",
         read='"Exercise 06-1", its first lines',
-    )
-
-
-def test_06_1_all_hours_of_use_count(lesson: SimpleNamespace) -> None:
-    usd = _api_cost(lesson, (100, 1000, 500, 10, 20), (0.10, 0.40, 0))
-
-    assert _near(usd, 6.0), wrong(
-        "wrong-hours",
-        seen=f"100 requests an hour, 10 hours on 20 days, at 0.0003 USD a request, cost {usd!r} USD",
-        due="6.00: 20,000 requests; workload.hours_per_month has the hours of use",
-        read='"Exercise 06-1", its second paragraph',
     )
 
 
@@ -105,10 +121,10 @@ def test_06_1_a_credit_is_not_paid_out(lesson: SimpleNamespace) -> None:
 def _endpoint_cost(
     lesson: SimpleNamespace, hours: float, days: float | None = None, requests: float = 10, **plan: float
 ) -> Any:
-    """At 60 USD per hour, so that a minute costs a dollar."""
+    """At 60 USD per hour, unless another rate is given, so that a minute costs a dollar."""
     days = lesson.DAYS_PER_MONTH if days is None else days
     return lesson.endpoint_cost_usd_per_month(
-        lesson.EndpointPlan(60.0, **plan), lesson.Workload(requests, 100, 100, hours, days)
+        lesson.EndpointPlan(**{"usd_per_hour": 60.0} | plan), lesson.Workload(requests, 100, 100, hours, days)
     )
 
 
@@ -129,6 +145,17 @@ def test_06_2_a_replica_that_always_runs_costs_the_whole_month(lesson: SimpleNam
     )
 
 
+def test_06_2_an_hour_costs_its_rate(lesson: SimpleNamespace) -> None:
+    minutes, usd = (_endpoint_cost(lesson, hours=8, days=20, usd_per_hour=rate) for rate in (60.0, 1.5))
+
+    assert _near(usd, 730 * 1.5), wrong(
+        "forgets-the-rate" if _near(usd, minutes) else "wrong-rate",
+        seen=f"730 hours at 1.50 USD per hour cost {usd!r} USD",
+        due="1095.00: the hours times usd_per_hour; an hour has 60 of the minutes that were counted",
+        read='"Exercise 06-2", its first lines',
+    )
+
+
 def test_06_2_sleep_has_its_price(lesson: SimpleNamespace) -> None:
     minutes = _endpoint_cost(lesson, hours=8, days=20, min_replicas=0, start_minutes=7, idle_minutes=60)
 
@@ -144,10 +171,33 @@ def test_06_2_sleep_has_its_price(lesson: SimpleNamespace) -> None:
         due="547 a day: it runs on until it has been idle for 60 minutes",
         read='"Exercise 06-2", rule 2',
     )
+    assert not _near(minutes, 43_800 + 20 * 547), wrong(
+        "never-sleeps",
+        seen="an endpoint with min_replicas=0 was billed the whole month, and its days of use on top",
+        due="the days of use alone: no replica always runs, that is what 0 means",
+        read='"Exercise 06-2", rules 1 and 2',
+    )
     assert _near(minutes, 20 * 547), wrong(
         "counts-the-first-twice" if _near(minutes, 20 * (547 + 487)) else "wrong-minutes-of-a-day",
         seen=f"20 days of 8 hours, 7 minutes to start and 60 idle, were billed {minutes!r} minutes",
         due="10,940: (7 + 480 + 60) * 20",
+        read='"Exercise 06-2", rule 2',
+    )
+
+
+def test_06_2_start_and_idle_are_those_of_the_plan(lesson: SimpleNamespace) -> None:
+    minutes = _endpoint_cost(lesson, hours=7.5, days=20, min_replicas=0, start_minutes=4, idle_minutes=15)
+
+    assert not _near(minutes, 20 * 514), wrong(
+        "idle-is-always-an-hour",
+        seen="with idle_minutes=15 each day was billed an idle hour",
+        due="15 minutes a day: plan.idle_minutes; 60 is only what it is if nobody says otherwise",
+        read='"Exercise 06-2", rule 2, and the docstring of `EndpointPlan`',
+    )
+    assert _near(minutes, 20 * 469), wrong(
+        "whole-hours-only" if _near(minutes, 20 * 439) else "wrong-minutes-of-a-day",
+        seen=f"20 days of 7.5 hours, 4 minutes to start and 15 idle, were billed {minutes!r} minutes",
+        due="9,380: (4 + 450 + 15) * 20",
         read='"Exercise 06-2", rule 2',
     )
 
@@ -222,6 +272,7 @@ def test_06_2_a_day_of_a_further_replica_has_1440_minutes_too(lesson: SimpleName
 def test_06_2_each_replica_is_counted_once(lesson: SimpleNamespace) -> None:
     asleep = _endpoint_cost(lesson, hours=6, days=20, replicas=3, min_replicas=0, start_minutes=5, idle_minutes=60)
     many = _endpoint_cost(lesson, hours=6, days=20, replicas=1, min_replicas=2)
+    further = _endpoint_cost(lesson, hours=6, days=20, replicas=3, min_replicas=2, start_minutes=5) - 2 * 43_800
 
     assert _near(asleep, 20 * (425 + 2 * 365)), wrong(
         "counts-the-first-twice",
@@ -234,6 +285,12 @@ def test_06_2_each_replica_is_counted_once(lesson: SimpleNamespace) -> None:
         seen=f"two replicas that always run, with replicas=1, were billed {many!r} minutes",
         due="87,600: there is no further replica, and none is given back",
         read='"Exercise 06-2", rule 3',
+    )
+    assert _near(further, 20 * 365), wrong(
+        "counts-those-that-always-run-twice",
+        seen=f"of three replicas two always run; what comes for the hours of use was billed {further!r} minutes",
+        due="7,300: one further replica; the two are in the whole month already",
+        read='"Exercise 06-2", rule 3: "each further replica"',
     )
 
 
@@ -347,6 +404,12 @@ def test_06_3_nothing_beats_a_free_api_and_no_machine_is_none(lesson: SimpleName
             due='"never", with infinite utilisation and a reason',
             read='"Exercise 06-3", below the list',
         )
+        assert "inf" not in found.reason.lower().replace("infinit", ""), wrong(
+            "infinite-per-cent",
+            seen=f"with {name} 0 the reason was {found.reason!r}",
+            due="the reason why: a free API cannot be beaten, or a machine that makes nothing; no per cent of infinity",
+            read='"Exercise 06-3", reason: "where it is infinite, the reason why"',
+        )
         assert (found.verdict, found.utilisation) == ("never", math.inf) and found.reason, wrong(  # noqa: PT018
             "zero-is-not-never",
             seen=f"with {name} 0 you returned {found!r}",
@@ -440,6 +503,18 @@ def test_06_4_that_many_callers_ask_at_the_same_time(lesson: SimpleNamespace, co
     )
 
 
+def test_06_4_one_level_after_the_other(lesson: SimpleNamespace) -> None:
+    model = Model()
+    _measured(lesson, model, (2, 3))
+
+    assert model.most == 3, wrong(
+        "levels-at-once",
+        seen=f"with callers=(2, 3), {model.most} requests were under way at once",
+        due="3 at most: a level begins when the one before is complete, or each disturbs the other's numbers",
+        read='"Exercise 06-4": "by exactly that many callers at the same time"',
+    )
+
+
 def test_06_4_no_caller_waits_for_the_others(lesson: SimpleNamespace) -> None:
     ended: list[float] = []
 
@@ -499,6 +574,25 @@ def test_06_4_the_clock_starts_when_this_request_is_sent(lesson: SimpleNamespace
     )
 
 
+def test_06_4_percentiles_are_no_means_and_no_maxima(lesson: SimpleNamespace) -> None:
+    class Slower(Model):
+        async def __call__(self, prompt: str) -> AsyncIterator[str]:
+            await asyncio.sleep(PROMPTS.index(prompt) ** 2)
+            async for piece in super().__call__(prompt):
+                yield piece
+
+    (level,) = _measured(lesson, Slower(first=0.5, between=0.0, pieces=1), (1,))
+    seen = (level.first_p50, level.total_p50, level.first_p95, level.total_p95)
+
+    assert all(_near(got, due) for got, due in zip(seen, (81.5, 81.5, 324.5, 324.5), strict=True)), wrong(
+        "mean-or-maximum",
+        seen=f"20 answers after 0.5, 1.5, 4.5 ... 324.5, 361.5 s gave p50 {seen[:2]} and p95 {seen[2:]} (first, total)",
+        due="81.5, which half do not exceed, and 324.5, which all but one in twenty do not: Level.of computes both; "
+        "the mean is 124, the maximum 361.5",
+        read='"Exercise 06-4", its first paragraph: Level.of',
+    )
+
+
 def test_06_4_time_comes_from_the_clock(lesson: SimpleNamespace) -> None:
     def fast() -> float:
         return 1000 + 2 * virtual_time.now()
@@ -516,6 +610,12 @@ def test_06_4_time_comes_from_the_clock(lesson: SimpleNamespace) -> None:
 def test_06_4_speed_is_that_of_all_callers_together(lesson: SimpleNamespace) -> None:
     one, four = _measured(lesson, Model(), (1, 4))
 
+    assert _near(one.pieces_per_second, 5.0) or not _near(four.pieces_per_second, 4 * one.pieces_per_second), wrong(
+        "miscounts-the-pieces",
+        seen=f"answers of 5 pieces in 1 s gave {one.pieces_per_second!r} pieces/s to 1 caller",
+        due="5: each piece of an answer counts, the first and the last one, too",
+        read='"Exercise 06-4", answers',
+    )
     assert (_near(one.pieces_per_second, 5.0), _near(four.pieces_per_second, 20.0)) == (True, True), wrong(
         "wrong-seconds-of-a-level",
         seen=f"answers of 5 pieces in 1 s gave {one.pieces_per_second!r} pieces/s to 1 caller, "
@@ -551,25 +651,36 @@ def test_06_4_a_failure_is_counted_and_the_others_go_on(lesson: SimpleNamespace)
 
 def test_06_5_weights_are_parameters_times_bytes(lesson: SimpleNamespace) -> None:
     shape = lesson.Shape(1, 1, 1)
-    gb = {precision: lesson.memory_gb(1e9, precision, 0, 1, shape) for precision in ("fp16", "int8", "int4")}
+    gb = {precision: lesson.memory_gb(1e10, precision, 0, 1, shape) for precision in ("fp16", "int8", "int4")}
 
-    assert not _near(gb["fp16"], 2.0), wrong(
+    assert not _near(gb["fp16"], 20.0), wrong(
         "ignores-overhead",
-        seen="a thousand million parameters in fp16 needed 2.0 GB",
-        due="2.4: what the engine needs itself comes on top (OVERHEAD)",
+        seen="ten thousand million parameters in fp16 needed 20.0 GB",
+        due="24.0: what the engine needs itself comes on top (OVERHEAD)",
         read='"Exercise 06-5", the third point',
     )
-    assert not _near(gb["fp16"], 2.4e9 / 2**30), wrong(
+    assert not _near(gb["fp16"], 24e9 / 2**30), wrong(
         "other-gigabytes",
-        seen=f"a thousand million parameters in fp16 needed {gb['fp16']!r} GB",
-        due="2.4: a GB has 10^9 bytes here (2^30 would be a GiB)",
+        seen=f"ten thousand million parameters in fp16 needed {gb['fp16']!r} GB",
+        due="24.0: a GB has 10^9 bytes here (2^30 would be a GiB)",
         read='"Exercise 06-5", its first line',
     )
-    assert all(_near(gb[name], due) for name, due in (("fp16", 2.4), ("int8", 1.2), ("int4", 0.6))), wrong(
+    assert all(_near(gb[name], due) for name, due in (("fp16", 24), ("int8", 12), ("int4", 6))), wrong(
         "wrong-weights",
-        seen=f"a thousand million parameters needed {gb} GB",
-        due="2.4 in fp16, 1.2 in int8, 0.6 in int4: BYTES[precision] each, and OVERHEAD",
+        seen=f"ten thousand million parameters needed {gb} GB",
+        due="24 in fp16, 12 in int8, 6 in int4: BYTES[precision] each, and OVERHEAD",
         read='"Exercise 06-5", the first point',
+    )
+
+
+def test_06_5_all_users_share_the_weights(lesson: SimpleNamespace) -> None:
+    one, five = (lesson.memory_gb(1e10, "fp16", 0, users, lesson.Shape(1, 1, 1)) for users in (1, 5))
+
+    assert _near(five, one), wrong(
+        "weights-for-each-user",
+        seen=f"the weights alone needed {one!r} GB for one user, {five!r} GB for five",
+        due="the same: all users read the same weights; only the cache is one for each",
+        read='"Exercise 06-5": weights "once"',
     )
 
 
@@ -630,6 +741,30 @@ def test_06_5_it_fits_if_it_is_not_larger_than_the_card(lesson: SimpleNamespace)
     )
 
 
+FITS: dict[str, dict[str, Any]] = {
+    "precision": {"precision": "fp16"},
+    "context": {"context": 9000},
+    "users": {"users": 9},
+}
+
+
+@pytest.mark.parametrize("change", FITS)
+def test_06_5_fits_asks_about_the_same_model_and_users(lesson: SimpleNamespace, change: str) -> None:
+    few = {"precision": "int8", "context": 1000, "users": 1}
+    more = few | FITS[change]
+    loads = [(8.03e9, *what.values(), lesson.Shape(32, 8, 128)) for what in (few, more)]
+    cards = [lesson.memory_gb(*load) + 0.01 for load in loads]
+    answers = [bool(lesson.fits(gb, *load)) for gb, load in zip(cards, loads, strict=True)]
+    small = bool(lesson.fits(cards[0], *loads[1]))
+
+    assert (answers, small) == ([True, True], False), wrong(
+        "fits-without-all-it-was-given",
+        seen=f"cards with room for {few} and for {more}: {answers}; the first card with the second load: {small}",
+        due="[True, True] and False: precision, context and users decide as much as the parameters",
+        read='"Exercise 06-5", fits',
+    )
+
+
 # --- 06-6 recommend -----------------------------------------------------------------------------------------
 
 
@@ -666,8 +801,9 @@ def _decided(lesson: SimpleNamespace, offers: Sequence[Any], **use: Any) -> Any:
 
 
 def test_06_6_the_cheapest_is_chosen(lesson: SimpleNamespace) -> None:
-    offers = list(_offers(lesson).values())
-    little, much = (_decided(lesson, offers[:3], requests_per_hour=count) for count in (100.0, 2000.0))
+    api, endpoint, own = (replace(offer, keeps="anywhere") for offer in list(_offers(lesson).values())[:3])
+    offers = [endpoint, api, own]
+    little, much = (_decided(lesson, offers, requests_per_hour=count) for count in (100.0, 2000.0))
 
     assert (little.option, little.usd_per_month) == ("api", 100.0), wrong(
         "not-the-cheapest",
@@ -684,12 +820,12 @@ def test_06_6_the_cheapest_is_chosen(lesson: SimpleNamespace) -> None:
 
 
 def test_06_6_equal_costs_leave_the_first(lesson: SimpleNamespace) -> None:
-    twins = [lesson.Offer(name, lambda workload: 7.0, "anywhere") for name in ("first", "second")]
+    twins = [lesson.Offer(name, lambda workload: 7.0, "anywhere") for name in ("one", "another")]
 
-    assert (said := _decided(lesson, twins).option) == "first", wrong(
+    assert (said := _decided(lesson, twins).option) == "one", wrong(
         "last-of-equals",
-        seen=f"two offers of 7 USD: you chose {said!r}",
-        due="'first': the first of equals",
+        seen=f"two offers of 7 USD, 'one' and 'another' in this order: you chose {said!r}",
+        due="'one': the first of equals",
         read='"Exercise 06-6", option',
     )
 
@@ -724,7 +860,7 @@ def test_06_6_a_rule_is_not_for_sale(lesson: SimpleNamespace, rule: str) -> None
 def test_06_6_nothing_may_be_allowed(lesson: SimpleNamespace) -> None:
     decision = _decided(lesson, list(_offers(lesson).values())[:3], privacy="the device")
 
-    assert (decision.option, decision.usd_per_month, decision.ties) == (None, None, ()), wrong(
+    assert (decision.option, decision.usd_per_month, tuple(decision.ties)) == (None, None, ()), wrong(
         "something-is-always-allowed",
         seen=f"where every offer breaks a rule, you returned {decision!r}",
         due="None, None and no ties",
@@ -733,7 +869,7 @@ def test_06_6_nothing_may_be_allowed(lesson: SimpleNamespace) -> None:
 
 
 def test_06_6_ties_are_said(lesson: SimpleNamespace) -> None:
-    costs = {"a": 100.0, "b": 110.0, "c": 110.01, "d": 105.0}
+    costs = {"a": 100.0, "b": 110.0, "c": 110.01, "d": 105.0, "e": 101.0}
     offers = [
         lesson.Offer(name, lambda workload, usd=usd: usd, "anywhere", 600.0 if name == "d" else 0.0)
         for name, usd in costs.items()
@@ -752,10 +888,10 @@ def test_06_6_ties_are_said(lesson: SimpleNamespace) -> None:
         due="allowed offers only",
         read='"Exercise 06-6", ties',
     )
-    assert ties == ("b",), wrong(
+    assert set(ties) == {"b", "e"}, wrong(
         "ties-not-said",
-        seen=f"a costs 100, b 110, c 110.01: the ties were {ties}",
-        due="('b',): what costs at most TIE, a tenth, more",
+        seen=f"a costs 100, b 110, c 110.01, e 101: the ties were {ties}",
+        due="b and e: all that cost at most TIE, a tenth, more",
         read='"Exercise 06-6", ties',
     )
 
@@ -818,6 +954,25 @@ def test_06_6_what_would_reverse_it(lesson: SimpleNamespace) -> None:
     )
 
 
+def test_06_6_another_volume_is_another_question(lesson: SimpleNamespace) -> None:
+    api, endpoint, _, phone = _offers(lesson).values()
+    much = {each.change: each.option for each in _decided(lesson, [api, endpoint], requests_per_hour=2000.0).reversals}
+    little = {each.change: each.option for each in _decided(lesson, [api, phone], requests_per_hour=1.5).reversals}
+
+    assert (much.get("0.1 times the requests"), much.get("0.01 times the requests")) == ("api", "api"), wrong(
+        "only-more-requests",
+        seen=f"at 2,000 requests an hour 'endpoint' is the option; the reversals were {much}",
+        due="'api' for 0.1 and for 0.01 times the requests: each of FACTORS is tried, also those below 1",
+        read='"Exercise 06-6", reversals: "each of FACTORS"',
+    )
+    assert little.get("10 times the requests") == "api", wrong(
+        "rules-of-the-old-volume",
+        seen=f"a phone with 0.5 text tokens/s serves 1.5 requests an hour; the reversals were {little}",
+        due="'api' for 10 times the requests: which rules are broken is asked again for each change",
+        read='the first hint of 06-6: hint("06-6")',
+    )
+
+
 def test_06_6_a_rule_that_falls_is_a_reversal_too(lesson: SimpleNamespace) -> None:
     offers = list(_offers(lesson).values())[:3]
     found = {(each.change, each.option) for each in _decided(lesson, offers, privacy="our machines").reversals}
@@ -827,6 +982,32 @@ def test_06_6_a_rule_that_falls_is_a_reversal_too(lesson: SimpleNamespace) -> No
         seen=f"for a workload that stays on our machines the reversals were {sorted(map(str, found))}",
         due="Reversal('privacy: anywhere', 'api') among them: what the rule costs is worth knowing",
         read='"Exercise 06-6", reversals: "each rule of PRIVACY"',
+    )
+
+
+def test_06_6_where_nothing_is_allowed_all_the_rest_is_said(lesson: SimpleNamespace) -> None:
+    decision = _decided(lesson, list(_offers(lesson).values())[:3], privacy="the device")
+
+    freed = {each.option for each in decision.reversals if each.change == "privacy: anywhere"}
+    assert (len(decision.reasons), freed) == (3, {"api"}), wrong(
+        "nothing-allowed-nothing-said",
+        seen=f"where every offer breaks a rule, you returned {decision!r}",
+        due="three reasons, and among the reversals Reversal('privacy: anywhere', 'api'): what would help is asked "
+        "most where nothing is allowed",
+        read='"Exercise 06-6", reasons and reversals',
+    )
+
+
+def test_06_6_each_broken_rule_is_named(lesson: SimpleNamespace) -> None:
+    bad = lesson.Offer("slow phone", lambda workload: 1.0, "anywhere", 300.0, 0.5)
+    reasons = _decided(lesson, [bad], privacy="one processor", patience_seconds=10.0).reasons
+    told = [rule for rule in ("privacy", "cold start", "capacity") if rule in " ".join(reasons)]
+
+    assert len(told) == 3, wrong(
+        "a-rule-is-not-named",
+        seen=f"an offer that breaks three rules had the reason {' '.join(reasons)!r}",
+        due="privacy, cold start and capacity: who repairs the first wants to know the others",
+        read='"Exercise 06-6", reasons: "each rule that is broken"',
     )
 
 

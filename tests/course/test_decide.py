@@ -53,9 +53,37 @@ def test_a_workload_of_ours_becomes_a_page_with_its_choice(file: Path, tmp_path:
 def test_every_price_that_was_used_has_its_date_on_the_page(tmp_path: Path) -> None:
     markdown, _ = written(SUPPORT, tmp_path)
 
-    for used in ("docs/source/support/pricing.md (documented) | 2026-05-19 | 189 |", "AccelMark", "genai-prices"):
+    for used in ("docs/source/support/pricing.md (documented) | 189 | 2026-05-19 |", "AccelMark", "genai-prices"):
         assert used in markdown
     assert "Red Hat" not in markdown
+
+
+def test_the_best_of_each_way_stands_at_the_top(tmp_path: Path) -> None:
+    markdown, _ = written(SUPPORT, tmp_path)
+
+    ways = markdown.partition("|---|---|---|\n")[2].partition("\n\n")[0].splitlines()
+    assert ways == [
+        "| API | novita meta-llama/Llama-3.1-8B-Instruct | 0.73 |",
+        "| endpoint | gcp nvidia-l4 x1 | 659.22 |",
+        "| endpoint that sleeps | none: cold start |  |",
+        "| own machine | H100 | 9,139.60 |",
+    ]
+    assert markdown.index("none: cold start") < markdown.index("## The workload")
+
+
+def test_what_was_assumed_of_a_machine_is_said(tmp_path: Path) -> None:
+    plan = "[plan]\nstart_minutes = 7\nall_in = 3\n\n[model]"
+    usual, other = written(SUPPORT, tmp_path)[0], written(changed(tmp_path, "[model]", plan), tmp_path)[0]
+
+    assert "planned for 70% of its measured speed and takes 5 minutes to start; one of your own costs 4 times" in usual
+    assert "takes 7 minutes to start; one of your own costs 3 times" in other
+
+
+def test_a_page_without_any_price_of_ours_says_so(tmp_path: Path) -> None:
+    markdown, _ = written(ROOT / "data" / "workloads" / "patient_notes.toml", tmp_path)
+
+    assert "no price and no speed of `data/` was needed" in markdown
+    assert "| source |" not in markdown
 
 
 def test_prices_older_than_a_year_raise_a_visible_notice(tmp_path: Path) -> None:
@@ -123,14 +151,45 @@ MISTAKES = {
     "a value out of range": ("hours_per_day = 10", "hours_per_day = 25", ["use.hours_per_day", "24", "25"]),
     "a text for a number": ("input_tokens = 900", 'input_tokens = "many"', ["use.input_tokens", "number", "'many'"]),
     "a number that is none": ("busiest = 3", "busiest = nan", ["use.busiest", "nan"]),
-    "a missing key": ("output_tokens = 300\n", "", ["use.output_tokens", "required"]),
-    "a misspelt key": ("busiest = 3", "bussiest = 3", ["use.bussiest", "not permitted"]),
+    "a missing key": ("output_tokens = 300\n", "", ["use.output_tokens is missing"]),
+    "a number in quotes": ("input_tokens = 900", 'input_tokens = "900"', ["use.input_tokens", "number", "'900'"]),
+    "a yes for a number": ("requests_per_hour = 120", "requests_per_hour = true", ["use.requests_per_hour", "number"]),
+    "a number below 0": ("input_tokens = 900", "input_tokens = -1", ["use.input_tokens", "0", "-1"]),
+    "a word for yes or no": (
+        "served_by_api = true",
+        'served_by_api = "yes"',
+        ["model.served_by_api", "boolean", "'yes'"],
+    ),
+    "a misspelt key": ("busiest = 3", "bussiest = 3", ["use.bussiest is no key", "did you mean use.busiest?"]),
+    "a key in no section": ("[use]", "busiest = 3\n[use]", ["busiest is no key", "did you mean use.busiest?"]),
+    "a key from nowhere": ("[use]", "[use]\nzzz = 3", ["use.zzz is no key of a workload file (there: 3)"]),
     "an unknown rule": ('"anywhere"', '"at home"', ["rules.privacy", "our machines"]),
     "an unknown shape": ('"Llama-3-8B"', '"Llama-9"', ["model.shape", "'Llama-9'", "Llama-3.1-70B"]),
     "an unknown size": ('size = "8B"', 'size = "9B"', ["model.size", "'9B'", "70B"]),
     "an unknown plan": ("[model]", '[plan]\ncredit = "Gold"\n\n[model]', ["plan.credit", "'Gold'", "PRO"]),
     "no TOML": ("[rules]", "[rules", ["not TOML", "line"]),
 }
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(None, "No such file or directory"), (b"\xff\xfe\x00", "no text in UTF-8")],
+    ids=["absent", "not text"],
+)
+def test_a_file_that_cannot_be_read_is_told_with_the_reason(content: bytes | None, why: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    if content:
+        path.write_bytes(content)
+
+    with pytest.raises(BadWorkload, match=rf"mine\.toml cannot be read: .*{why}.*data/workloads/ has files to copy"):
+        read_case(path)
+
+
+def test_a_mark_that_an_editor_puts_first_does_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + SUPPORT.read_bytes())
+
+    assert read_case(path) == read_case(SUPPORT)
 
 
 @pytest.mark.parametrize("name", MISTAKES)

@@ -329,6 +329,18 @@ def test_two_of_the_five_cases_agree() -> None:
 # --- measure, and the lessons before --------------------------------------------------------------------------
 
 
+@few
+@given(st.lists(amounts, min_size=1, max_size=50), st.sampled_from([0.5, 0.95]))
+def test_a_percentile_is_the_least_value_that_enough_do_not_exceed(values: list[float], share: float) -> None:
+    got = lesson.percentile(values, share)
+
+    assert got in values
+    assert sum(value <= got for value in values) >= share * len(values)
+    assert sum(value < got for value in values) < share * len(values)
+    assert lesson.percentile(values[::-1], share) == got
+    assert math.isnan(lesson.percentile([], share))
+
+
 def test_measure_finds_the_delays_of_a_real_server_within_five_per_cent() -> None:
     """Real sockets on a virtual clock: the server's delays are its own, and nobody waits for them."""
 

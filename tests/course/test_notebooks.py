@@ -1,5 +1,7 @@
 """The two builds: the same bytes every time, never stale, never over a learner's work, and every notebook runs."""
 
+import base64
+import io
 import json
 import os
 import shutil
@@ -8,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from course import backups
 from course.exercises import ROOT, Lesson, all_lessons, find_exercise
 from course.files import write_whole
-from course.notebooks import PORT, _build_blank, _execute, blank_notebook, dumps, solved_notebook
+from course.notebooks import PORT, _build_blank, _execute, blank_notebook, dumps, keep_pictures, solved_notebook
 from course.reset import reset_exercise, reset_lesson
 from course.shipped import Shipped, fingerprint
 from tests.course.learners import answer
@@ -100,6 +103,38 @@ def test_the_same_build_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     _execute(notebook, str(tmp_path))
 
     assert dumps(notebook) == (ROOT / "solutions" / f"{stems[0]}.ipynb").read_text(encoding="utf-8")
+
+
+def with_picture(shade: int, size: tuple[int, int] = (4, 3), source: str = "plot()") -> dict[str, Any]:
+    """A notebook of one cell, which shows a grey picture and says so."""
+    stored = io.BytesIO()
+    Image.new("RGBA", size, (shade, shade, shade, 255)).save(stored, format="png")
+    data = {"image/png": base64.b64encode(stored.getvalue()).decode(), "text/plain": "grey"}
+    return with_outputs([{"output_type": "display_data", "data": data, "metadata": {}}], source)
+
+
+def with_outputs(outputs: list[dict[str, Any]], source: str = "plot()") -> dict[str, Any]:
+    return {"cells": [{"cell_type": "code", "source": source, "outputs": outputs}]}
+
+
+@pytest.mark.parametrize(
+    ("stored", "kept"),
+    [
+        (with_picture(100), True),
+        (with_picture(101), True),
+        (with_picture(130), False),
+        (with_picture(101, size=(4, 4)), False),
+        (with_picture(101, source="another()"), False),
+        (with_outputs([]), False),
+    ],
+    ids=["the same", "another processor's rounding", "another shade", "another size", "another cell", "none before"],
+)
+def test_a_stored_picture_stays_where_nobody_can_tell_it_from_the_new_one(stored: Any, kept: bool) -> None:
+    fresh = with_picture(100)
+
+    keep_pictures(fresh, json.loads(dumps(stored)))
+
+    assert fresh["cells"][0]["outputs"] == (stored if kept else with_picture(100))["cells"][0]["outputs"]
 
 
 def test_a_second_build_writes_nothing(project: Path) -> None:

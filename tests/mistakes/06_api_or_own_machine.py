@@ -10,20 +10,28 @@
 
 # %% 06-1 wrong: prices-swapped
 # -workload.input_tokens * price.input_usd_per_million
-# +workload.output_tokens * price.input_usd_per_million
+# +workload.input_tokens * price.output_usd_per_million
 # -workload.output_tokens * price.output_usd_per_million
-# +workload.input_tokens * (price.output_usd_per_million or price.input_usd_per_million)
+# +workload.output_tokens * price.input_usd_per_million
 
 # %% 06-1 wrong: one-price-for-both
 def api_cost_usd_per_month(workload, price):
     tokens = workload.requests_per_hour * workload.hours_per_month * (workload.input_tokens + workload.output_tokens)
-    mean = (price.input_usd_per_million + price.output_usd_per_million) / (2 if price.output_usd_per_million else 1)
+    mean = (price.input_usd_per_million + price.output_usd_per_million) / 2
     return max(0.0, tokens * mean / 1e6 - price.credit_usd_per_month)
 
 
 # %% 06-1 wrong: wrong-hours
 # -workload.requests_per_hour * workload.hours_per_month
 # +workload.requests_per_hour * workload.days_per_month
+
+# %% 06-1 wrong: wrong-hours
+# -workload.requests_per_hour * workload.hours_per_month
+# +workload.requests_per_hour * HOURS_PER_MONTH
+
+# %% 06-1 wrong: bills-the-busiest
+# -workload.requests_per_hour * workload.hours_per_month
+# +workload.requests_per_hour * workload.busiest * workload.hours_per_month
 
 # %% 06-1 wrong: ignores-credit
 # - - price.credit_usd_per_month)
@@ -58,6 +66,14 @@ def api_cost_usd_per_month(workload, price):
 # -60 * HOURS_PER_MONTH * plan.min_replicas
 # +60 * workload.hours_per_month * plan.min_replicas
 
+# %% 06-2 wrong: forgets-the-rate
+# -minutes / 60 * plan.usd_per_hour
+# +minutes
+
+# %% 06-2 wrong: wrong-rate
+# -minutes / 60 * plan.usd_per_hour
+# +minutes * 60 / plan.usd_per_hour
+
 # %% 06-2 wrong: start-is-free
 # -busy = plan.start_minutes + 60
 # +busy = 60
@@ -69,6 +85,22 @@ def api_cost_usd_per_month(workload, price):
 # %% 06-2 wrong: wrong-minutes-of-a-day
 # -busy = plan.start_minutes + 60 * workload.hours_per_day
 # +busy = plan.start_minutes + workload.hours_per_day
+
+# %% 06-2 wrong: wrong-minutes-of-a-day
+# -busy = plan.start_minutes + 60
+# +busy = 7 + 60
+
+# %% 06-2 wrong: never-sleeps
+# -60 * HOURS_PER_MONTH * plan.min_replicas
+# +60 * HOURS_PER_MONTH * max(1, plan.min_replicas)
+
+# %% 06-2 wrong: idle-is-always-an-hour
+# -math.ceil(busy + plan.idle_minutes)
+# +math.ceil(busy + 60)
+
+# %% 06-2 wrong: whole-hours-only
+# -60 * workload.hours_per_day
+# +60 * int(workload.hours_per_day)
 
 # %% 06-2 wrong: not-rounded-up
 # -math.ceil(busy + plan.idle_minutes)
@@ -105,6 +137,10 @@ def api_cost_usd_per_month(workload, price):
 # %% 06-2 wrong: less-than-none
 # -max(0, plan.replicas - max(1, plan.min_replicas))
 # +(plan.replicas - max(1, plan.min_replicas))
+
+# %% 06-2 wrong: counts-those-that-always-run-twice
+# -max(0, plan.replicas - max(1, plan.min_replicas))
+# +max(0, plan.replicas - 1)
 
 # %% 06-2 wrong: wakes-for-nobody
 # -    days = workload.days_per_month if asked else 0.0
@@ -185,6 +221,10 @@ def endpoint_cost_usd_per_month(plan, workload):
 # -    if price <= 0 or throughput <= 0:
 # +    if throughput <= 0:
 
+# %% 06-3 wrong: infinite-per-cent
+# -        reason = "nothing is cheaper than a free API" if price <= 0 else "the machine makes no text tokens"
+# +        reason = f"it would have to be busy for {math.inf:.0%} of the time"
+
 # %% 06-3 wrong: zero-is-not-never
 # -        return BreakEven(math.inf, math.inf, "never", reason)
 # +        return BreakEven(0.0, 0.0, "yes", reason)
@@ -224,6 +264,10 @@ def measure(generate, prompts, clock, callers=(1, 4, 16)):
 # +        for _ in range(count):
 # +            await caller()
 
+# %% 06-4 wrong: levels-at-once
+# -    return Report(tuple([await level(count) for count in callers]))
+# +    return Report(tuple(await asyncio.gather(*(level(count) for count in callers))))
+
 # %% 06-4 wrong: waits-for-the-slowest
 async def measure(generate, prompts, clock, callers=(1, 4, 16)):
     async def ask(prompt):
@@ -250,6 +294,18 @@ async def measure(generate, prompts, clock, callers=(1, 4, 16)):
 # -clock() - began, len(times))
 # +times[-1] - began, len(times))
 
+# %% 06-4 wrong: mean-or-maximum
+# -        return Level.of(count, answers, len(prompts) - len(answers), clock() - began)
+# +        level = Level.of(count, answers, len(prompts) - len(answers), clock() - began)
+# +        worst = max((answer.total_seconds for answer in answers), default=math.nan)
+# +        return replace(level, total_p95=worst)
+
+# %% 06-4 wrong: mean-or-maximum
+# -        return Level.of(count, answers, len(prompts) - len(answers), clock() - began)
+# +        level = Level.of(count, answers, len(prompts) - len(answers), clock() - began)
+# +        mean = sum(answer.first_seconds for answer in answers) / max(1, len(answers))
+# +        return replace(level, first_p50=mean)
+
 # %% 06-4 wrong: zero-is-not-nothing
 # -        times = [clock() async for _ in generate(prompt)]
 # -        return Answer(times[0] - began, clock() - began, len(times))
@@ -273,6 +329,10 @@ async def measure(generate, prompts, clock, callers=(1, 4, 16)):
 # +        began = loop.time()
 # +        times = [loop.time() async for _ in generate(prompt)]
 # +        return Answer(times[0] - began, loop.time() - began, len(times))
+
+# %% 06-4 wrong: miscounts-the-pieces
+# -clock() - began, len(times))
+# +clock() - began, len(times) - 1)
 
 # %% 06-4 wrong: wrong-seconds-of-a-level
 # -len(prompts) - len(answers), clock() - began)
@@ -358,6 +418,14 @@ async def measure(generate, prompts, clock, callers=(1, 4, 16)):
 # -cache = 2 * shape.layers
 # +cache = shape.layers
 
+# %% 06-5 wrong: weights-for-each-user
+# -(weights + cache) * OVERHEAD
+# +(weights * users + cache) * OVERHEAD
+
+# %% 06-5 wrong: wrong-cache
+# - * context * users
+# + * users
+
 # %% 06-5 wrong: wrong-cache
 # -2 * shape.layers * shape.kv_heads
 # +2 * shape.kv_heads
@@ -378,6 +446,18 @@ async def measure(generate, prompts, clock, callers=(1, 4, 16)):
 # -shape) <= gpu_gb
 # +shape) >= gpu_gb
 
+# %% 06-5 wrong: fits-without-all-it-was-given
+# -    return memory_gb(params, precision, context, users, shape)
+# +    return memory_gb(params, precision, context, 1, shape)
+
+# %% 06-5 wrong: fits-without-all-it-was-given
+# -    return memory_gb(params, precision, context, users, shape)
+# +    return memory_gb(params, "fp16", context, users, shape)
+
+# %% 06-5 wrong: fits-without-all-it-was-given
+# -    return memory_gb(params, precision, context, users, shape)
+# +    return memory_gb(params, precision, 8192, users, shape)
+
 # %% 06-5 right: token by token
 def memory_gb(params, precision, context, users, shape):
     per_token = sum(2 * (shape.kv_heads * shape.head_dim) for kind in ("key", "value")) * shape.layers
@@ -392,6 +472,10 @@ def fits(gpu_gb, *what):
 # -return min(allowed,
 # +return max(allowed,
 
+# %% 06-6 wrong: not-the-cheapest
+# -min(allowed, key=lambda offer: offer.cost(load), default=None)
+# +next(iter(allowed), None)
+
 # %% 06-6 wrong: not-for-this-workload
 # -key=lambda offer: offer.cost(load)
 # +key=lambda offer: offer.cost(replace(load, requests_per_hour=100.0))
@@ -403,6 +487,16 @@ def fits(gpu_gb, *what):
 # %% 06-6 wrong: breaks-privacy
 # -kept = PRIVACY.index(offer.keeps) >= PRIVACY.index(load.privacy)
 # +kept = True
+
+# %% 06-6 wrong: breaks-privacy
+# -key=lambda offer: offer.cost(load)
+# +key=lambda offer: offer.cost(load) * (2 if PRIVACY.index(offer.keeps) < PRIVACY.index(load.privacy) else 1)
+# -        allowed = [offer for offer in offers if not broken(offer, load)]
+# +        allowed = [offer for offer in offers if broken(offer, load) in ([], ["privacy"])]
+
+# %% 06-6 wrong: breaks-privacy
+# -PRIVACY.index(offer.keeps) >= PRIVACY.index(load.privacy)
+# +PRIVACY.index(offer.keeps) <= PRIVACY.index(load.privacy)
 
 # %% 06-6 wrong: stricter-is-allowed
 # -kept = PRIVACY.index(offer.keeps) >= PRIVACY.index(load.privacy)
@@ -448,6 +542,14 @@ def fits(gpu_gb, *what):
 # -usd * (1 + TIE)
 # +usd
 
+# %% 06-6 wrong: ties-not-said
+# -        tuple(offer.name for offer in close if offer is not chosen),
+# +        tuple(offer.name for offer in close if offer is not chosen)[:1],
+
+# %% 06-6 wrong: last-of-equals
+# -key=lambda offer: offer.cost(load)
+# +key=lambda offer: (offer.cost(load), offer.name)
+
 # %% 06-6 wrong: a-reason-is-missing
 # -tuple(reason(offer) for offer in offers),
 # +tuple(reason(offer) for offer in offers if not broken(offer, workload)),
@@ -460,6 +562,16 @@ def fits(gpu_gb, *what):
 # -{', '.join(rules)}
 # +{rules[:0]}
 
+# %% 06-6 wrong: a-rule-is-not-named
+# -', '.join(rules)
+# +', '.join(rules[:1])
+
+# %% 06-6 wrong: nothing-allowed-nothing-said
+# -    chosen = best(workload)
+# +    chosen = best(workload)
+# +    if chosen is None:
+# +        return Decision(None, None, (), (), ())
+
 # %% 06-6 wrong: reversals-that-are-none
 # - if name != option),
 # +),
@@ -470,6 +582,15 @@ def fits(gpu_gb, *what):
 
 # %% 06-6 wrong: forgets-the-rules
 # -    changes |= {f"privacy: {rule}": replace(workload, privacy=rule) for rule in PRIVACY}
+
+# %% 06-6 wrong: only-more-requests
+# -for factor in FACTORS}
+# +for factor in FACTORS if factor > 1}
+
+# %% 06-6 wrong: rules-of-the-old-volume
+# -        allowed = [offer for offer in offers if not broken(offer, load)]
+# +        rules = replace(load, requests_per_hour=workload.requests_per_hour)
+# +        allowed = [offer for offer in offers if not broken(offer, rules)]
 
 # %% 06-6 wrong: only-stricter-rules
 # -for rule in PRIVACY}
