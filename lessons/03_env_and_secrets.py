@@ -497,11 +497,11 @@ print(len((repo / ".env").read_text(encoding="utf-8")), "characters of .env were
 # | file or setting | what it does, and does not do |
 # |---|---|
 # | `.gitignore` | speaks to git. An agent with a shell reads the file all the same |
-# | Cursor | leaves `.env*` out by default, but not in its terminal and not for MCP tools |
+# | Cursor | leaves `.env*` out by default, but not in its terminal and not for MCP tools (programs that an agent may call) |
 # | `.aiexclude` (Gemini), `.aiignore` (JetBrains) | keep files from their own tool, from no other |
 # | `.claudeignore` | is not an enforced feature; deny rules for reading, or a sandbox, are |
 #
-# So: a token outside the folder (`hf auth login`, a secret store), with the fewest rights, and a fresh one if an agent
+# So: a token outside the folder (`hf auth login`, or a secret store, a service that hands secrets to programs), with the fewest rights, and a fresh one if an agent
 # has seen it. (Our advice. What the tools do is third-party knowledge, which we did not try; they change, so look into the manual of yours.)
 
 # %% [markdown]

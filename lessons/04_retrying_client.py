@@ -1076,7 +1076,7 @@ print("one\u2028line".splitlines())
 # 2. A line ends with LF, CR, or CR LF, and nothing else. A line that ends is dealt with at once: nobody waits to see whether an LF follows a CR.
 # 3. A line is `name: value` or `name:value` (**one** space after the colon is dropped) or `name` alone (the value is then empty). A line that starts with a colon is a comment.
 # 4. `data` adds a line to the event's data; several are joined with LF. `event` sets its type (`message` if it is never set, or set to nothing). Names are exact: `Data` is nothing. Unknown names are passed over.
-# 5. `id` sets the id of this event and of all that follow, unless the value holds NUL. `retry` sets `retry_milliseconds` if the value is digits and nothing else.
+# 5. `id` sets the id of this event and of all that follow, unless the value holds NUL (`"\0"`). `retry` sets `retry_milliseconds` if the value is digits and nothing else.
 # 6. An empty line ends the event. If it has no `data` line, there is none, and its type is forgotten. `data` alone is an event with empty data.
 # 7. What is not ended by an empty line is no event. `[DONE]` is data like any other.
 # 8. A server must not fill our memory. At the end of a `feed`, count the bytes that are kept: the line that has begun, and the `data` lines of the event so far (whole lines, without line ends). More than `limit_bytes` raise

@@ -586,7 +586,7 @@ def _found(lesson: SimpleNamespace, root: Path) -> Any:
     beginnings = [str(path) for path, *_ in found if str(path).startswith((str(root), root.as_posix()))]
     assert not beginnings, wrong(
         "whole-path",
-        seen=f"the path of a Leak is {beginnings[:1]}".replace(str(root), "..."),
+        seen=f"the path of a Leak begins with root: {', '.join(beginnings[:1]).replace(str(root), '...')}",
         due="relative to root: file.relative_to(root).as_posix(), so that the list says the same on every machine",
         read='"Exercise 03-4", the first rule on files',
     )
