@@ -26,7 +26,7 @@ from course.exercises import Exercise, find_lesson
 from course.limit import TimeLimit, limited
 from course.masking import mask
 
-_NOT_RUN = "{0} is not defined in this kernel: run the cells above (Run > Run All Above Selected Cell), then its own."
+NOT_RUN = "{0} is not defined in this kernel: run the cells above (Run > Run All Above Selected Cell), then {1}."
 _STUB_IN_KERNEL = "{0} is still the stub in this kernel: write it, run its cell, then check again."
 _NOT_THERE = "no cell defines {0} with `def` or `class` at the left margin; `make reset EX={1}` puts its stub back."
 
@@ -67,7 +67,7 @@ def from_kernel(user_namespace: dict[str, Any]) -> Iterator[Source]:
 
     def source(exercise: Exercise, alone: bool = False) -> dict[str, Any]:
         if exercise.name not in before:
-            raise Unfinished(todo(exercise, _NOT_RUN.format(exercise.name)))
+            raise Unfinished(todo(exercise, NOT_RUN.format(exercise.name, "its own")))
         if _is_open(before[exercise.name], exercise.name, all):
             raise Unfinished(todo(exercise, _STUB_IN_KERNEL.format(exercise.name)))
         lesson = find_lesson(exercise.lesson)

@@ -9,8 +9,8 @@ from typing import Any
 from course.attempts import Attempts
 from course.card import COLOURS, Card, mendable_as_card
 from course.checks import Verdict, run_checks
-from course.exercises import Exercise, find_exercise
-from course.learner import from_kernel, written_in_kernel
+from course.exercises import Exercise, find_exercise, find_lesson
+from course.learner import NOT_RUN, from_kernel, written_in_kernel
 from course.progress import SYMBOLS
 from course.reveal import read_rule
 
@@ -52,9 +52,14 @@ def solution(exercise_id: str = "") -> Card:
 @contextmanager
 def needs(exercise_id: str) -> Iterator[None]:
     """A cell that uses an exercise: while that is open, say so instead of stopping the notebook."""
-    find_exercise(exercise_id)  # a misspelt id is noticed at once
+    exercise = find_exercise(exercise_id)  # a misspelt id is noticed at once
     try:
         yield
+    except NameError as error:
+        missing = [other for other in find_lesson(exercise.lesson).exercises if other.name == error.name]
+        if not missing:
+            raise
+        print(f"This cell needs exercise {missing[0].id}. {NOT_RUN.format(error.name, 'this one')}")
     except NotImplementedError as error:
         _, _, open_id = str(error).partition("Exercise ")
         if not open_id:

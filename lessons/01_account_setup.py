@@ -8,7 +8,7 @@
 # - **send** a token the way the Hub expects it, and **read** who it says you are;
 # - **tell** what is still missing between a new account and a working call.
 #
-# You should know Python functions, classes and exceptions. About 45 minutes. Works offline: a sandbox on this
+# You should know Python functions, classes and exceptions. About 55 minutes. Works offline: a sandbox on this
 # machine plays Hugging Face, and its tokens open nothing anywhere else.
 
 # %% [markdown]
@@ -28,7 +28,8 @@ print(answer.status_code, answer.json())
 
 # %% [markdown]
 # **401** means: *I do not know who you are.* The server did not say that you may not do something (that is 403). It
-# could not connect the request to an account. A token makes that connection, so we need an account first.
+# could not connect the request to an account. (You gave neither user name nor password: that is how the Hub says that no token came.)
+# A token makes that connection, so we need an account first.
 
 # %% [markdown]
 # ## 2. From nothing to a token
@@ -47,7 +48,7 @@ print(answer.status_code, answer.json())
 
 # %% [markdown]
 # **Try it** in the sandbox's own pages, which look different and send nothing. Run the cell and open the address. Sign up, read the "mail", make a token of the kind
-# *Fine-grained*, name it, tick one permission. **Predict** before you reload the page that shows the value: will it still be there?
+# *Fine-grained*, name it, tick one permission. Then reload the page that shows the value, and see why step 5 says *now*.
 
 # %%
 print(f"{hub.url}/join")
@@ -84,14 +85,14 @@ print(len(token), "characters, starting with", token[:3])
 # | prefix | what it is |
 # |---|---|
 # | `hf_` | your token: fine-grained, read or write |
-# | `hf_oauth_` | made by "Sign in with HF", or for a CI run. Much longer, and it expires |
+# | `hf_oauth_` | made by "Sign in with HF", or for a CI run (a machine that tests and publishes code by itself). Much longer, and it expires |
 # | `hf_jwt_` | made for one CI run, lives 60 minutes |
 # | `api_org_` | an organisation's token. Removed in 2024, no longer accepted |
 #
 # Source: hub-docs, `docs/hub/oauth.md` and `trusted-publishers.md`, 2026-08-22; Hugging Face blog, `space-secrets-disclosure.md`, 2024-05.
 
 # %% [markdown]
-# ### Exercise 01-1: can this text be a token?   (about 15 lines, 8 minutes)
+# ### Exercise 01-1: can this text be a token?   (about 15 lines, 14 minutes)
 #
 # A copied token often arrives damaged. Write `token_problem(text)`. It returns `None` if `text` may be a usable user
 # token, else **one sentence** that says which of these problems it has, the first that applies:
@@ -192,7 +193,7 @@ print(hub.requests[-1].request_headers["authorization"])
 # file may have been written years ago by another tool. With `auth=` the object that you give has the last word.
 
 # %% [markdown]
-# ### Exercise 01-2: an object that carries the token   (about 8 lines, 6 minutes)
+# ### Exercise 01-2: an object that carries the token   (about 8 lines, 7 minutes)
 #
 # Write the class `BearerAuth(token)`, a `requests.auth.AuthBase`.
 #
@@ -242,7 +243,7 @@ class BearerAuth(AuthBase):
 #
 # One alternative: a `@dataclass` with `field(repr=False)`; or `session.trust_env = False`, which also turns off proxy settings.
 #
-# In production: the token is still in `auth._token` and in the headers of every request object. Whoever logs those, logs the token.
+# In production: the token is still in an attribute of the object and in the headers of every request object. Whoever logs those, logs the token.
 
 # %%
 check("01-2")
@@ -287,7 +288,7 @@ refused = ask(hub.url, hub.tokens["revoked"])
 print(refused.status_code, refused.json())
 
 # %% [markdown]
-# Now wrap the question into a function that a program can rely on. What it returns and raises is given.
+# The same status, another text: it alone tells a refused token from none. Now wrap the question into a function that a program can rely on. What it returns and raises is given.
 
 # %%
 from dataclasses import dataclass
@@ -312,7 +313,7 @@ class Identity:
 
 
 # %% [markdown]
-# ### Exercise 01-3: ask the Hub who I am   (about 20 lines, 10 minutes)
+# ### Exercise 01-3: ask the Hub who I am   (about 20 lines, 15 minutes)
 #
 # Write `who_am_i(token, hub_url)` with `requests` and your `BearerAuth`. It sends one `GET {hub_url}/api/whoami-v2` and returns an `Identity`.
 #
@@ -405,7 +406,7 @@ CALL_WHOAMI = "call whoami"
 VERIFY_EMAIL = "verify your e-mail address: follow the link in the mail"
 
 # %% [markdown]
-# ### Exercise 01-4: what remains to be done   (about 10 lines, 6 minutes)
+# ### Exercise 01-4: what remains to be done   (about 10 lines, 7 minutes)
 #
 # Write `setup_steps(identity_or_error, env)`. `identity_or_error` is what `who_am_i` returned or raised, or `None` if it was not called yet; `env`
 # is a mapping such as `os.environ`. It returns the list of steps that remain. The first row that applies counts:
@@ -479,11 +480,13 @@ with needs("01-4"):
 # ## 7. Look at what left the machine
 #
 # The sandbox wrote down every request, credentials masked. Look, instead of guessing
-# what was sent. The first request of this notebook had no token: what did the later ones carry?
+# what was sent. The first question of this notebook carried no token: what did the later ones carry? Each kind stands here once.
 
 # %%
-for request in hub.requests[:3]:
-    print(request.method, request.path, request.status, request.request_headers.get("authorization", "no token"))
+asked = [request for request in hub.requests if request.path == "/api/whoami-v2"]  # without the pages that you opened
+carried = [(request.status, request.request_headers.get("authorization", "no token")) for request in asked]
+for status, credentials in dict.fromkeys(carried):
+    print(status, credentials)
 
 # %% [markdown]
 # ## What you can do now

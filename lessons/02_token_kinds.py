@@ -9,7 +9,7 @@
 # - **link** to the page that creates it, with the boxes already ticked;
 # - **audit** the tokens of a team.
 #
-# You should know what a token is and how it travels (lesson 01). About 80 minutes. Works offline: a sandbox on this
+# You should know what a token is and how it travels (lesson 01). About 95 minutes. Works offline: a sandbox on this
 # machine plays Hugging Face, and its tokens open nothing anywhere else.
 
 # %% [markdown]
@@ -58,15 +58,15 @@ for name in ("read", "write", "fine_grained"):
 # (2026-08-22); Hugging Face blog, `space-secrets-disclosure.md`, 2024-05.
 
 # %% [markdown]
-# A whole answer, once: first for the Read token, then the part `auth` for one from "Sign in with HF". **Predict:** in which
-# field will the second one not say `role`?
+# A whole answer, once: first for the Read token, then the part `auth` for one from "Sign in with HF". **Predict:** which
+# part of the first answer will be missing from the second?
 
 # %%
 print(json.dumps(ask_whoami(hub.tokens["read"]), indent=1))
 print(json.dumps(ask_whoami(hub.tokens["oauth"])["auth"], indent=1))
 
 # %% [markdown]
-# (The second shape is the sandbox's guess: no page documents what whoami says about an OAuth token.) Now teach a program to tell them apart.
+# `accessToken`, and `role` with it. (That shape is the sandbox's guess: no page documents what whoami says about an OAuth token.) Now teach a program to tell them apart.
 
 # %%
 from collections.abc import Mapping
@@ -82,7 +82,7 @@ class TokenKind(StrEnum):
 
 
 # %% [markdown]
-# ### Exercise 02-1: which kind is it?   (about 9 lines, 8 minutes)
+# ### Exercise 02-1: which kind is it?   (about 9 lines, 7 minutes)
 #
 # Write `token_kind(whoami)`. It gets the whole answer of whoami, already parsed, and returns a `TokenKind`.
 #
@@ -141,7 +141,8 @@ with needs("02-1"):
 # ## 2. What each kind opens
 #
 # Five doors; five tokens, and none. The doors: a public file, your private model, a private model of your organisation (its name is
-# `workshop`), a gated file whose licence you accepted, and a chat call, which costs money.
+# `workshop`), a **gated** file (its owner asks who you are first; you were let in when you accepted the licence), and a chat call, which costs money.
+# The token `no_inference` is fine-grained, with neither the permission to chat nor the switch that opens gates.
 #
 # **Predict:** for the row `read`, which of the five will say 200? Write your guess down, then run.
 
@@ -169,8 +170,8 @@ for name in ("none", "read", "write", "fine_grained", "no_inference", "revoked")
     print(f"{name:<13}", *(f"{knock(door, hub.tokens.get(name)).status_code:<13}" for door in DOORS))
 
 # %% [markdown]
-# Surprised? `read` is called the safe kind in many guides, and it opens all five. It even spends your credit: the docs of that kind name
-# inference as a use, though we found no table that confirms it. Of the four good tokens only the two fine-grained ones are refused anywhere.
+# Surprised? `read` is called the safe kind in many guides, and it opens all five. It even spends your credit: the docs say that a Read token
+# is meant for inference, too; no table of rights confirms it. Of the four good tokens only the two fine-grained ones are refused anywhere.
 #
 # The Hub answers 401 to a bad token even at the public door: sending a bad one is worse than sending none.
 
@@ -220,6 +221,8 @@ tell("pending", "organisation", policy="approval")  # a fine-grained token that 
 # **Try it:** predict, then call `tell("no_inference", "organisation")`. Which line of the table is it, and why does the Hub not say 403?
 
 # %% [markdown]
+# (The last line of the table: a 403 would tell you that the private model exists.)
+#
 # ## 4. What a fine-grained token may do
 #
 # Its answer from whoami lists its rights. Run, then answer: may this token read `learner/private-notes`? May it write there?
@@ -228,7 +231,7 @@ tell("pending", "organisation", policy="approval")  # a fine-grained token that 
 print(json.dumps(ask_whoami(hub.tokens["fine_grained"])["auth"]["accessToken"]["fineGrained"], indent=1))
 
 # %% [markdown]
-# - `scoped`: permissions on one **entity**: a user, an organisation, or one repository (model, dataset, Space). What is ticked for a
+# - `scoped`: permissions on one **entity**: a user, an organisation, or one repository (model, dataset, or Space: an app that the Hub runs). What is ticked for a
 #   user or an organisation holds for all their repositories.
 # - `global`: permissions without an entity. Two exist: `discussion.write`, for the repositories of **others**, and `post.write`. Older
 #   answers also have the inference permission here.
@@ -302,7 +305,7 @@ print(
 )
 
 # %% [markdown]
-# ### Exercise 02-2: may it?   (about 14 lines, 14 minutes)
+# ### Exercise 02-2: may it?   (about 14 lines, 18 minutes)
 #
 # Write `can(whoami, permission, entity)`: does this token bring `permission` on `entity`? Public things need no token and are not asked here. By kind:
 #
@@ -389,7 +392,7 @@ for row in JOBS:
 # %% [markdown]
 # The two:
 #
-# - **CI.** A secret stored in a CI system leaks with it. With *Trusted Publishers* the run proves who it is, and the Hub gives it a token for **one
+# - **CI** (machines that test and publish code). A secret stored in a CI system leaks with it. With *Trusted Publishers* the run proves who it is, and the Hub gives it a token for **one
 #   repository** that lives 60 minutes. Nothing is stored. (hub-docs, `docs/hub/trusted-publishers.md`, 2026-08-22.)
 # - **Visitors.** With *Sign in with HF* each visitor brings a token of their own (OAuth scope `inference-api`) and pays for it. Yours is not involved.
 #   (hub-docs, `docs/hub/oauth.md`, 2026-08-22.)
@@ -447,7 +450,7 @@ for each in sorted(as_job(JOBS[4]).needs, key=lambda each: each.permission):
     print(each)
 
 # %% [markdown]
-# ### Exercise 02-3: the least that does it   (about 16 lines, 12 minutes)
+# ### Exercise 02-3: the least that does it   (about 16 lines, 14 minutes)
 #
 # Write `smallest_token(job)`. It gets a `Job` and returns a `TokenRequest`. First drop what needs no permission:
 #
@@ -533,7 +536,7 @@ with needs("02-3"):
 print(f"{hub.settings_url}/new?tokenType=fineGrained&ownUserPermissions=inference.serverless.write")
 
 # %% [markdown]
-# ### Exercise 02-4: the link   (about 8 lines, 6 minutes)
+# ### Exercise 02-4: the link   (about 8 lines, 9 minutes)
 #
 # Write `new_token_url(request, hub_url)`. It returns the address for a `TokenRequest` of the kind `"fine-grained"`:
 # `hub_url`, then `/settings/tokens/new?` and these parameters, in this order:
@@ -674,7 +677,7 @@ for use in USES:
     print(f"{use.application:<15} on a {use.runs_in} uses {use.token!r} and needs {needed}")
 
 # %% [markdown]
-# ### Exercise 02-5: audit the tokens   (about 30 lines, 18 minutes)
+# ### Exercise 02-5: audit the tokens   (about 30 lines, 25 minutes)
 #
 # Write `audit(tokens, uses, today)`. It returns one `Finding` for each problem of each token:
 #

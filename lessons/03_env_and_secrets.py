@@ -8,7 +8,7 @@
 # - **find** tokens in files, outputs and git's history, and **refuse** them before a commit;
 # - **replace** a token without a pause, and **revoke** one that leaked.
 #
-# You should know lesson 01, and `git add` and `git commit`. About 110 minutes: take a break after section 6. Works offline:
+# You should know lesson 01, and `git add` and `git commit`. About 150 minutes: take a break after section 6. Works offline:
 # all tokens here are made up, and every file lies in a temporary folder.
 
 # %% [markdown]
@@ -58,7 +58,7 @@ project = Path(tempfile.mkdtemp())
 (project / ".env").write_text("HF_TOKEN=from-the-file\n", encoding="utf-8")
 in_file = dotenv_values(project / ".env")
 for environ in ({"HF_TOKEN": "from-the-environment"}, {}):
-    print({**in_file, **environ}["HF_TOKEN"])
+    print({**in_file, **environ}["HF_TOKEN"])  # of two dicts in one, the later wins
 
 # %% [markdown]
 # **The environment wins over the file**, so that a server, which has no `.env`, and a test can say something else.
@@ -146,7 +146,7 @@ def is_placeholder(value: str) -> bool:
 
 
 # %% [markdown]
-# ### Exercise 03-1: load the token, or stop   (about 15 lines, 12 minutes)
+# ### Exercise 03-1: load the token, or stop   (about 15 lines, 16 minutes)
 #
 # Write `load_token(environ, dotenv_path)`. It returns a `Secret` with the value of `HF_TOKEN`.
 #
@@ -156,7 +156,7 @@ def is_placeholder(value: str) -> bool:
 #   A line `HF_TOKEN` without `=` has no value (`None`): missing.
 # - The first value found counts. If `is_placeholder` knows it, raise `NoToken`, whatever the other place holds: somebody set it, and must hear of it. The text
 #   names that place and not the other: the word `environment`, or the path of the file. Any other value is returned.
-# - No value in the two places, and a file that cannot be opened or is no UTF-8 has none: raise `NoToken`. The text names `HF_TOKEN`, the word `environment`, the path, and `.env.example` as
+# - No value in either place: raise `NoToken`. A file that cannot be opened, or is not UTF-8, counts as having none. The text names `HF_TOKEN`, the word `environment`, the path, and `.env.example` as
 #   the file to copy.
 # - No error shows a value or a part of it, nor does a chained error: a `UnicodeDecodeError` carries the whole file. Raise with `from None`. Nothing is printed.
 # - Nothing is changed: `environ` stays as it was, and so does `os.environ`.
@@ -280,7 +280,7 @@ for name, text in ways_to_show(pydantic.SecretStr("open-sesame")).items():
 # for `errors(include_input=False)`. (Seen with pydantic 2.14.3.)
 
 # %% [markdown]
-# ### Exercise 03-2: a box that stays shut   (about 9 lines, 8 minutes)
+# ### Exercise 03-2: a box that stays shut   (about 9 lines, 9 minutes)
 #
 # Write the class `Secret(value)`. It takes the place of the first version.
 #
@@ -497,15 +497,15 @@ print(len((repo / ".env").read_text(encoding="utf-8")), "characters of .env were
 # | file or setting | what it does, and does not do |
 # |---|---|
 # | `.gitignore` | speaks to git. An agent with a shell reads the file all the same |
-# | Cursor | leaves `.env*` out by default, but not in its terminal and not for MCP tools |
+# | Cursor | leaves `.env*` out by default, but not in its terminal and not for MCP tools (programs that an agent may call) |
 # | `.aiexclude` (Gemini), `.aiignore` (JetBrains) | keep files from their own tool, from no other |
 # | `.claudeignore` | is not an enforced feature; deny rules for reading, or a sandbox, are |
 #
-# So: a token outside the folder (`hf auth login`, a secret store), with the fewest rights, and a fresh one if an agent
+# So: a token outside the folder (`hf auth login`, or a secret store, a service that hands secrets to programs), with the fewest rights, and a fresh one if an agent
 # has seen it. (Our advice. What the tools do is third-party knowledge, which we did not try; they change, so look into the manual of yours.)
 
 # %% [markdown]
-# ### Exercise 03-3: gaps around the secret files   (about 15 lines, 14 minutes)
+# ### Exercise 03-3: gaps around the secret files   (about 15 lines, 18 minutes)
 #
 # Write `ignore_gaps(repo)`. It returns a sorted list of texts, one for each gap in the git repository at the folder `repo`. Names of files are
 # relative to `repo`, with `/`:
@@ -656,7 +656,7 @@ for commit, name, line in added_lines(repo):
 # Out of the file, and in the history all the same: whoever clones the repository gets both.
 
 # %% [markdown]
-# ### Exercise 03-4: find the tokens   (about 25 lines, 16 minutes)
+# ### Exercise 03-4: find the tokens   (about 25 lines, 25 minutes)
 #
 # Write `find_tokens(root)`. It returns a sorted list of `Leak`, each once, never with a value. Begin with the files; the history is three lines more.
 #
@@ -667,7 +667,7 @@ for commit, name, line in added_lines(repo):
 # - A zero byte in the first 8,000: the file is binary, pass it over. Bytes that are no UTF-8 are replaced.
 # - `cell_text(cell)` is the text of a cell. A notebook that is no JSON, or has no list of `cells`, is read line by line as a text file.
 #
-# **History:** if `root/.git` exists (in a second working tree it is a file), every line that `added_lines(root)` gives, with its path and commit, and the place `"history"`.
+# **History:** if `root/.git` exists (it may be a file: `git worktree` makes such folders), every line that `added_lines(root)` gives, with its path and commit, and the place `"history"`.
 #
 # Example: in the sample repository, `Leak("ci.log", "line 1", "CI token", "")` is one of them.
 # Check: the cell below, or `make check EX=03-4`.
@@ -740,7 +740,7 @@ with needs("03-4"):
         print(f"{leak.path:14} {leak.place:8} {leak.kind:12} {leak.commit}")
 
 # %% [markdown]
-# `.env` is where a token belongs; the other nine are leaks.
+# `.env` and `.env.local` are where a token may be, once git ignores both; the other eight are leaks.
 #
 # Nobody remembers to run such a search. So let git do it: `make protect` puts a hook in place that looks at what you *stage*, and refuses the commit.
 # **Try it** now, in a terminal at the top of this course:
@@ -793,7 +793,7 @@ try_filter("handler")
 # A logger's filter does not see what its children write; a **handler's** filter sees all that is written there. So put it on every handler.
 
 # %% [markdown]
-# ### Exercise 03-5: a filter that leaves no token in a log   (about 20 lines, 10 minutes)
+# ### Exercise 03-5: a filter that leaves no token in a log   (about 20 lines, 18 minutes)
 #
 # Write the class `RedactingFilter(*secrets)`, a `logging.Filter` for handlers. `secrets` are `Secret` objects: the configured values, of whatever shape, perhaps none.
 #
@@ -802,8 +802,9 @@ try_filter("handler")
 # - `filter(record)` lets every record through (it returns `True`), and leaves no secret in it, whatever a formatter looks at:
 #     - `record.msg` becomes the finished message, redacted, and `record.args` becomes `()`. If the arguments do not fit, `getMessage()` raises: then redact message and
 #       arguments as one text (`f"{record.msg} {record.args}"`), and raise nothing.
-#     - `record.exc_text` becomes the finished traceback, with its chained errors, redacted, and `record.exc_info` becomes `None`. A formatter writes `exc_text` if it is set.
-#     - `record.stack_info`, the finished stack, is redacted.
+#     - `record.exc_text` becomes the finished traceback, with its chained errors, redacted, and `record.exc_info`, the error itself, becomes `None`.
+#       `logging.Formatter().formatException(record.exc_info)` makes that text; a formatter writes `exc_text` if it is set.
+#     - `record.stack_info`, the finished text of the stack (`stack_info=True` in a log call), is redacted.
 # - A record goes to every handler: another one may have formatted its traceback into `record.exc_text` before, or have such a filter, too.
 #
 # Example: `handler.addFilter(RedactingFilter(token))`; then `log.warning("sent %s", token.reveal())` writes `sent ***`.
@@ -938,7 +939,7 @@ class StillInUse(Exception):
 
 
 # %% [markdown]
-# ### Exercise 03-6: rotate   (about 15 lines, 12 minutes)
+# ### Exercise 03-6: rotate   (about 15 lines, 18 minutes)
 #
 # Write `rotate(hub, store)`, with `hub` a `Page` and `store` a `Store`. It replaces the token A that `store.read()` returns, and returns the name of the new one, B. (`whoami` takes a value;
 # `last_used` and `delete` take a name.)
@@ -1032,7 +1033,7 @@ with needs("03-6"):
 # `security-incident-july-2026.md`; for step 1 hub-docs, `docs/hub/security-tokens.md`, 2026-08-07. The order is our advice.
 
 # %% [markdown]
-# ### Exercise 03-7: kill a leaked token   (about 10 lines, 6 minutes)
+# ### Exercise 03-7: kill a leaked token   (about 10 lines, 7 minutes)
 #
 # `POST /api/credentials/revoke` with the JSON `{"credentials": ["..."]}` needs no account. The answer is always 202, whether the value was a token or not, so that nobody can try
 # values out. The owner gets one e-mail.

@@ -9,7 +9,7 @@
 # - **read** a stream of events, however the network cuts it, and **keep** the text that came before it broke.
 #
 # You should know Python classes, exceptions and generators, and that a token travels as `Authorization: Bearer ...`.
-# About 2 hours; after section 6 is a good place for a break. Works offline: a sandbox on this machine plays Hugging Face, and it fails on demand.
+# About 210 minutes; after section 6 is a good place for a break. Works offline: a sandbox on this machine plays Hugging Face, and it fails on demand.
 
 # %% [markdown]
 # ## 1. A client that looks fine
@@ -83,6 +83,8 @@ print(FirstClient(chat, hub.tokens["no_inference"]).ask("Hello")["error"].split(
 # %% [markdown]
 # Three causes, three different remedies (a new token, more credits, one more permission), and a program would have to take English sentences
 # apart to tell them. The router's own explanation is not among them either.
+#
+# After a 402 an organisation can pay instead of you: the header `X-HF-Bill-To: <organisation>` says which (hub-docs, `docs/inference-providers/pricing.md`, 2026-08-21).
 #
 # Now overload. From here on, waits are written down instead of slept: `noted_waits` notes what this thread would sleep. The router answers 503 three times, then 200. **Predict:** how many
 # requests, and which waits before the three retries?
@@ -191,7 +193,7 @@ class Outcome:
 
 
 # %% [markdown]
-# ### Exercise 04-1: is it worth another try?   (about 8 lines, 6 minutes)
+# ### Exercise 04-1: is it worth another try?   (about 8 lines, 8 minutes)
 #
 # Write `is_retryable(outcome, method)`. The first row that applies counts:
 #
@@ -279,7 +281,7 @@ dice = random.Random(4)  # a seed, so that the output is the same on every run
 print("full jitter  ", [[round(dice.uniform(0, min(8.0, 0.5 * 2**n)), 1) for n in range(5)] for _ in range(3)])
 
 # %% [markdown]
-# ### Exercise 04-2: how long to wait   (about 15 lines, 8 minutes)
+# ### Exercise 04-2: how long to wait   (about 15 lines, 18 minutes)
 #
 # Write `wait_seconds(headers, attempt, now, rng)`. It returns seconds, above 0 where the server asked for them. The first that applies:
 #
@@ -288,6 +290,7 @@ print("full jitter  ", [[round(dice.uniform(0, min(8.0, 0.5 * 2**n)), 1) for n i
 # 3. `RateLimit` with `r=0`: its `t`. With several entries, parted by commas, the longest of those with `r=0`. With `r` above 0 that quota was not the reason.
 #    `"api"; r=0; t=155` is the same as `"api";r=0;t=155`, and so is `"api";t=155;r=0`.
 # 4. Full jitter: `rng.uniform(0, bound)`, where `bound` is `BASE_SECONDS` doubled for each attempt after the first, at most `CAP_SECONDS`.
+#    `attempt` may be any positive number, so bound the exponent, too: Python refuses `0.5 * 2**5000`.
 #
 # What makes no sense (zero, negative, past, `nan`, `inf`, too long for a float, garbage) is passed over for the next rule, and never crashes. A long wait is returned as it is: whether to accept it is the caller's business.
 #
@@ -381,9 +384,10 @@ with needs("04-2"):
 # | `raise_on_status` | `True`: after the last retry a `RetryError` without the answer | `False`: you get the last answer |
 # | `retry_after_max` | 6 hours | what a caller of yours would wait |
 # | `backoff_factor`, `backoff_jitter` | 0: no waits at all | set both |
+# | `backoff_max` | such a wait grows up to 120 s | the longest that a caller of yours would wait |
 # | `pool_maxsize` of the adapter | 10 connections kept; more are thrown away after use | as many as you have threads |
 #
-# Source: urllib3 2.8.0 and requests 2.34.2, read and run 2026-11. Here is an object that carries the token; why is it better than a header set by hand?
+# Source: urllib3 2.8.0 (the class `Retry`) and requests 2.34.2, read and run 2026-11. Here is an object that carries the token; why is it better than a header set by hand?
 
 # %%
 from requests.auth import AuthBase
@@ -412,7 +416,7 @@ class BearerAuth(AuthBase):
 # With `session.max_redirects = 0` it raises `TooManyRedirects` instead. Which of the two would you rather explain afterwards?
 
 # %% [markdown]
-# ### Exercise 04-3: a session that retries what is safe   (about 15 lines, 7 minutes)
+# ### Exercise 04-3: a session that retries what is safe   (about 15 lines, 14 minutes)
 #
 # Write `build_session(auth, retries)`. It returns a `requests.Session` that
 #
@@ -678,6 +682,7 @@ class Answer:
 # So a reader of errors must expect anything. A 400 can even mean two things: a bad request, or a model that nobody serves; only the code in the body tells.
 #
 # Given are the class for each status, and two functions that turn an answer or a network error into a `Failure`. Read `refused` and `unreachable`; the other two serve them.
+# **Predict:** which error does `unreachable` make of a time-out while connecting, and may a POST be sent again after it?
 
 # %%
 import json
@@ -751,8 +756,13 @@ def trouble_of(error: Exception) -> Trouble:
     return "read timeout" if silent else "lost"
 
 
+connecting = unreachable(requests.ConnectTimeout())
+print(connecting)
+with needs("04-1"):
+    print("another try:", is_retryable(connecting.outcome, "POST"))
+
 # %% [markdown]
-# ### Exercise 04-4: a client with a deadline   (about 40 lines, 16 minutes)
+# ### Exercise 04-4: a client with a deadline   (about 40 lines, 45 minutes)
 #
 # Complete `ChatClient`. `__init__` and `complete` are given, the rest is yours. For messages that are JSON, `complete(messages)` returns an `Answer` or raises a `ChatError`, nothing else.
 #
@@ -768,7 +778,7 @@ def trouble_of(error: Exception) -> Trouble:
 #
 # **`_wait_or_raise(failure, call)`** returns after the wait that is due before another attempt, or raises `failure.error`. In this order:
 #
-# 1. If no time is left, a `ServiceUnavailable` becomes a `DeadlineExceeded` with the same status, request id and partial text.
+# 1. If no time is left, a `ServiceUnavailable` becomes a `DeadlineExceeded` with the same status, request id and partial text. Rules 2 to 4 hold for that as well.
 # 2. What `is_retryable` refuses is raised. For us a POST is `repeatable` if `self.repeatable` says so.
 # 3. The wait is that of `wait_seconds`, given the failure's headers, the attempts, the clock's `time()` and `self.rng`.
 # 4. The error is raised, with `retry_after_seconds` set to that wait, if `self.max_attempts` attempts were made, or if the wait is **not shorter than the time left** (nobody waits in vain), or if
@@ -951,7 +961,7 @@ hub.faults.clear()
 # it is soon empty, and calls fail at once. AWS SDKs do this (capacity 500, 14 or 5 a retry, 2026-11); Google's SRE book allows retries for 10 % of the requests.
 
 # %% [markdown]
-# ### Exercise 04-5: a budget for retries   (about 12 lines, 7 minutes)
+# ### Exercise 04-5: a budget for retries   (about 12 lines, 9 minutes)
 #
 # Write `RetryBudget(capacity, per_success)`. It begins with `capacity` tokens.
 #
@@ -1058,7 +1068,7 @@ print([half.decode("utf-8", "replace") for half in halves])
 print("one\u2028line".splitlines())
 
 # %% [markdown]
-# ### Exercise 04-6: read server-sent events   (about 35 lines, 12 minutes)
+# ### Exercise 04-6: read server-sent events   (about 35 lines, 25 minutes)
 #
 # Write `SSEDecoder`. `feed(chunk)` takes the next bytes, however they were cut, and returns the list of events that are complete now. Every cutting of the same bytes gives the same events. The rules:
 #
@@ -1066,8 +1076,7 @@ print("one\u2028line".splitlines())
 # 2. A line ends with LF, CR, or CR LF, and nothing else. A line that ends is dealt with at once: nobody waits to see whether an LF follows a CR.
 # 3. A line is `name: value` or `name:value` (**one** space after the colon is dropped) or `name` alone (the value is then empty). A line that starts with a colon is a comment.
 # 4. `data` adds a line to the event's data; several are joined with LF. `event` sets its type (`message` if it is never set, or set to nothing). Names are exact: `Data` is nothing. Unknown names are passed over.
-# 5. `id` sets the id of this event and of all that follow, unless the value holds NUL. `retry` sets `retry_milliseconds` if the value is ASCII digits and nothing else; a value too long for
-#    `int` (more than 4300 digits) is passed over.
+# 5. `id` sets the id of this event and of all that follow, unless the value holds NUL (`"\0"`). `retry` sets `retry_milliseconds` if the value is digits and nothing else.
 # 6. An empty line ends the event. If it has no `data` line, there is none, and its type is forgotten. `data` alone is an event with empty data.
 # 7. What is not ended by an empty line is no event. `[DONE]` is data like any other.
 # 8. A server must not fill our memory. At the end of a `feed`, count the bytes that are kept: the line that has begun, and the `data` lines of the event so far (whole lines, without line ends). More than `limit_bytes` raise
@@ -1164,7 +1173,7 @@ class SSEDecoder:
 #
 # One alternative: an incremental decoder (`codecs.getincrementaldecoder("utf-8-sig")("replace")`) and a loop over characters: it reads like the standard, and is slower.
 #
-# In production: a keep-alive comment every 15 s is common, so the time-out between bytes may be short. Well-known parsers differ from the standard (httpx-sse 0.4.3 keeps the byte order mark and
+# In production: `"\u00b2".isdigit()` is true, and `int` refuses it, as it refuses thousands of digits: a server that sends such a `retry` must not end your stream. A keep-alive comment every 15 s is common, so the time-out between bytes may be short. Well-known parsers differ from the standard (httpx-sse 0.4.3 keeps the byte order mark and
 # dispatches events without data), which a chat stream seldom shows.
 
 # %%
@@ -1245,7 +1254,7 @@ def after(text: str, failure: Failure) -> Failure:
 
 
 # %% [markdown]
-# ### Exercise 04-7: text as it comes   (about 40 lines, 14 minutes)
+# ### Exercise 04-7: text as it comes   (about 40 lines, 35 minutes)
 #
 # Write `_stream_once(messages, call)`: one attempt, as a generator. `stream` and the loop around it are given, `_send` and `_wait_or_raise` are those of 04-4. It **yields** each piece of text as soon as it has come, and **returns** how it ended.
 #
@@ -1368,7 +1377,7 @@ with needs("04-7"):
     print(pieces.answer)
 
 # %% [markdown]
-# Now five streams that break. **Predict** for each: is it tried again, and what does the caller hold at the end?
+# (`request_id` is `None`: the sandbox numbers failures only.) Now five streams that break. **Predict** for each: is it tried again, and what does the caller hold at the end?
 
 # %%
 with needs("04-7"):
@@ -1521,28 +1530,30 @@ with needs("04-7"):
 #
 # What would make you change? A provider that honours idempotency keys, a library that takes a total deadline, a Hub that sends `Retry-After`.
 #
-# With `LIVE=1` in the environment and a token, the next cell asks the real router. It costs a fraction of a cent of your credits; without `LIVE` it asks the sandbox. **Predict:** which of the arguments changes?
+# With `LIVE=1` in the environment and a token (there, or in `.env` at the top of this course), the next cell asks the real router. It costs a fraction of a cent of your credits; without `LIVE` it asks the sandbox. **Predict:** which of the arguments changes?
 
 # %%
 import os
 
+from dotenv import dotenv_values
+
 
 def destination(hub: sandbox.Sandbox) -> tuple[str, str]:
-    """The router's address and a token: Hugging Face's with LIVE=1, else the sandbox's."""
+    """The router's address and a token: Hugging Face's with LIVE=1, else the sandbox's. Raises InvalidToken."""
     if os.environ.get("LIVE") != "1":
         return f"{hub.router}/v1", hub.tokens["fine_grained"]
-    from dotenv import find_dotenv, load_dotenv
-    from huggingface_hub import get_token
-
-    load_dotenv(find_dotenv(usecwd=True))
-    return "https://router.huggingface.co/v1", get_token() or ""
+    in_file = dotenv_values("../.env", interpolate=False)  # a file that is named, and nothing is changed: lesson 03
+    for value in (os.environ.get("HF_TOKEN"), in_file.get("HF_TOKEN")):
+        if value and value.strip():
+            return "https://router.huggingface.co/v1", value.strip()
+    raise InvalidToken("HF_TOKEN is not set, neither in the environment nor in ../.env")
 
 
 with needs("04-7"):
-    base_url, secret = destination(hub)
-    session = build_session(BearerAuth(secret), retries=0)
-    streaming = StreamingChatClient(session, base_url, MODEL, budget=RetryBudget())
     try:
+        base_url, secret = destination(hub)
+        session = build_session(BearerAuth(secret), retries=0)
+        streaming = StreamingChatClient(session, base_url, MODEL, budget=RetryBudget())
         print("".join(streaming.stream(question)))
     except ChatError as failed:
         print(type(failed).__name__, failed)

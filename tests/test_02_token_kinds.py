@@ -413,7 +413,7 @@ def test_02_3_the_jobs_of_the_table(lesson: SimpleNamespace) -> None:
             f"wrong-kind-{row['due'].replace(' ', '-')}",
             seen=f"for the job {row['name']!r} you chose {said.kind!r}",
             due=f"{row['due']!r}: {row['why']}",
-            read='"Exercise 02-3", its second table',
+            read='"Exercise 02-3", its list, then its table',
         )
         kept = frozenset(wanted[position] for position in row["grants"])
         assert not said.grants - kept, wrong(
@@ -562,7 +562,7 @@ def test_02_3_the_first_three_kinds_leave_the_rest_at_its_defaults(lesson: Simpl
             f"wrong-kind-{due.replace(' ', '-')}",
             seen=f"for a job in {runs_in!r} that needs {' '.join(row)} you chose {said.kind!r}",
             due=f"{due!r}: the first row that applies decides",
-            read='"Exercise 02-3", its second table',
+            read='"Exercise 02-3", its table',
         )
         assert (said.name, said.grants, said.can_read_gated) == ("", frozenset(), False), wrong(
             "not-at-the-defaults",
@@ -798,10 +798,16 @@ def test_02_5_a_token_that_fits_gives_no_finding(lesson: SimpleNamespace) -> Non
         "nobody can say what an unknown token may": (_token(lesson, "unknown", read, gated=True), [_use(lesson, call)]),
     }
     for case, (token, uses) in cases.items():
-        found = _audit(lesson, [token], uses)
-        assert found == [], wrong(
-            "one-program-twice" if lesson.SHARED in {finding.problem for finding in found} else "alarm-without-fire",
-            seen=f"a young token, and {case}: you found {[finding.problem for finding in found]}",
+        problems = [finding.problem for finding in _audit(lesson, [token], uses)]
+        assert lesson.SHARED not in problems, wrong(
+            "one-program-twice",
+            seen=f"a young token, and {case}: you found {problems}",
+            due=f"[]: {lesson.SHARED!r} counts different programs, and this is one",
+            read='"Exercise 02-5", the third row of its table',
+        )
+        assert problems == [], wrong(
+            "alarm-without-fire",
+            seen=f"a young token, and {case}: you found {problems}",
             due="[]: a grant is needed if one of its programs has that permission on that entity, whatever the access",
             read='"Exercise 02-5", its table and the lines below it',
         )

@@ -219,7 +219,7 @@ def test_04_2_many_attempts_are_no_problem(lesson: SimpleNamespace) -> None:
         "overflow",
         seen=f"after attempt 5000 your function raised {wait!r}",
         due="4.0: Python cannot turn 2 ** 5000 into a float, so bound the exponent, too",
-        read='the second hint of 04-2: hint("04-2")',
+        read='"Exercise 04-2", rule 4',
     )
 
 
@@ -1392,7 +1392,7 @@ def test_04_6_no_cut_changes_anything(
 
 @pytest.mark.parametrize(
     ("value", "due"),
-    [(b"3000", 3000), (b"3_000", None), (b"-1", None), (b"3.5", None), ("\u0663".encode(), None), (b"", None)],
+    [(b"3000", 3000), (b"3_000", None), (b"-1", None), (b"3.5", None), (b"", None)],
 )
 def test_04_6_retry_is_digits_only(lesson: SimpleNamespace, value: bytes, due: int | None) -> None:
     decoder = lesson.SSEDecoder()
@@ -1405,24 +1405,7 @@ def test_04_6_retry_is_digits_only(lesson: SimpleNamespace, value: bytes, due: i
     assert seen == due, wrong(
         "retry",
         seen=f"after the line retry: {value.decode()!r}, retry_milliseconds was {seen!r}",
-        due=f"{due!r}: ASCII digits and nothing else count; int() takes more than that",
-        read='"Exercise 04-6", rule 5',
-    )
-
-
-def test_04_6_retry_may_be_too_long_for_an_int(lesson: SimpleNamespace) -> None:
-    decoder = lesson.SSEDecoder()
-    decoder.feed(b"retry: 3000\n")
-    try:
-        decoder.feed(b"retry: " + b"9" * 5000 + b"\n")
-        seen = f"retry_milliseconds was {'3000' if decoder.retry_milliseconds == 3000 else 'another than before'}"
-    except ValueError:
-        seen = "feed raised ValueError"
-
-    assert seen == "retry_milliseconds was 3000", wrong(
-        "retry-too-long",
-        seen=f"after retry: 3000, then retry: with 5000 digits, {seen}",
-        due="3000: int() refuses more than 4300 digits, and such a value is passed over",
+        due=f"{due!r}: digits and nothing else count; int() takes more than that",
         read='"Exercise 04-6", rule 5',
     )
 

@@ -96,9 +96,30 @@ def test_needs_lets_an_open_exercise_pass_with_a_word(capsys: pytest.CaptureFixt
     assert "This cell needs exercise 01-1" in capsys.readouterr().out
 
 
+def test_needs_says_what_was_not_run(capsys: pytest.CaptureFixture[str]) -> None:
+    with notebook.needs("01-4"):
+        run_cell("token_problem('')", {})
+
+    said = capsys.readouterr().out
+    assert "needs exercise 01-1. token_problem is not defined in this kernel: run the cells above" in said
+
+
 def test_needs_hides_no_other_error() -> None:
     with pytest.raises(NotImplementedError, match="mine"), notebook.needs("01-1"):
         raise NotImplementedError("mine")
+
+
+SLIPS = {
+    "no exercise": "token_problm('')",
+    "an exercise of another lesson": "revoke_leaked",
+    "a local variable": "def f():\n    token_problem = token_problem('')\nf()",
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS.values(), ids=SLIPS)
+def test_needs_hides_no_misspelt_name(slip: str) -> None:
+    with pytest.raises(NameError), notebook.needs("01-1"):
+        run_cell(slip, {})
 
 
 def test_needs_names_the_exercise_that_is_open(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,11 +2,13 @@
 
 import json
 import logging
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -374,3 +376,28 @@ def test_no_log_carries_the_token_or_the_prompt(hub: sandbox.Sandbox, caplog: py
     assert "/v1/chat/completions" in caplog.text
     assert hub.tokens["fine_grained"] not in caplog.text
     assert PROMPT not in caplog.text
+
+
+def test_the_live_cell_takes_the_environment_then_the_file_that_it_names(
+    hub: sandbox.Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    working = tmp_path / "course" / "notebooks"
+    working.mkdir(parents=True)
+    monkeypatch.chdir(working)
+    monkeypatch.setenv("LIVE", "1")
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    (tmp_path / ".env").write_text("HF_TOKEN=of-a-stranger\n", encoding="utf-8")
+
+    with pytest.raises(lesson.InvalidToken, match=r"HF_TOKEN is not set"):
+        lesson.destination(hub)
+    (tmp_path / "course" / ".env").write_text("HF_TOKEN=' a${b}c '\n", encoding="utf-8")
+    assert lesson.destination(hub) == ("https://router.huggingface.co/v1", "a${b}c")
+    assert "HF_TOKEN" not in os.environ
+    monkeypatch.setenv("HF_TOKEN", "of-the-environment")
+    assert lesson.destination(hub)[1] == "of-the-environment"
+
+
+def test_without_live_the_cell_asks_the_sandbox(hub: sandbox.Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LIVE", raising=False)
+
+    assert lesson.destination(hub) == (f"{hub.router}/v1", hub.tokens["fine_grained"])

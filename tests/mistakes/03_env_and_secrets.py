@@ -666,6 +666,12 @@ def ignore_gaps(repo):
 # -    return sorted(leaks)
 # +    return sorted(leaks, reverse=True)
 
+# %% 03-4 wrong: whole-path
+# -        path = file.relative_to(root).as_posix()
+# -        if path.startswith(".git/") or not
+# +        path = str(file)
+# +        if (root / ".git") in file.parents or not
+
 # %% 03-4 wrong: misses-kind
 # -for kind in kinds_in(part)}
 # +for kind in kinds_in(part)[:1]}
@@ -842,6 +848,10 @@ def find_tokens(root):
 
 # %% 03-5 wrong: record-keeps
 # -            record.exc_info = None
+
+# %% 03-5 wrong: record-keeps
+# -        if record.exc_info:
+# +        if record.exc_info and not record.exc_text:
 
 # %% 03-5 wrong: redact-wrong
 # -        """`text` with *** in the place of each secret."""

@@ -791,20 +791,6 @@ class SSEDecoder:
 # - and value.isascii() and value.isdigit():
 # + and value:
 
-# %% 04-6 wrong: retry
-# - and value.isascii() and value.isdigit():
-# + and value.isdigit():
-
-# %% 04-6 wrong: retry-too-long
-# -            with suppress(ValueError):  # int() refuses thousands of digits
-# -                self.retry
-# +            if True:
-# +                self.retry
-
-# %% 04-6 wrong: retry-too-long
-# -int(value)
-# +int(value[:15])
-
 # %% 04-6 wrong: wrong-limit
 # -self._gathered > self.limit_bytes
 # +self._gathered >= self.limit_bytes
