@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,27 @@ def test_a_token_in_a_learners_error_is_masked(learners_folder: Path) -> None:
 
     assert "OSError: hf_***" in told
     assert SECRET not in told
+
+
+@pytest.mark.parametrize("caught", [True, False], ids=["as the exercise wants it", "not caught"])
+def test_an_error_inside_an_app_is_told_with_its_line_and_without_its_text(learners_folder: Path, caught: bool) -> None:
+    question = 'client.post("/chat/completions", json=body)'
+    code = find_exercise("05-4").source.replace(question, f'settings.hf_token.get_secret_value()["{SECRET}"]')
+    code = code if caught else code.replace("return answer_for(error)", "raise")
+
+    told = message(learners_folder, code, "05-4")
+
+    assert re.search(r"500 .*; TypeError came up at line \d+ of cell \d+: answer = await while_connected\(", told)
+    assert "indices" not in told
+    assert SECRET not in told
+
+
+def test_an_error_inside_a_stream_is_told_with_its_line(learners_folder: Path) -> None:
+    code = find_exercise("05-5").source.replace("ChatChunk.model_validate_json(event.data)", "event.delta")
+
+    told = message(learners_folder, code, "05-5")
+
+    assert re.search(r"; AttributeError came up at line \d+ of cell \d+: chunk = event.delta", told)
 
 
 def test_exit_in_an_answer_ends_nothing_else(learners_folder: Path) -> None:
