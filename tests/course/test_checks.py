@@ -175,6 +175,18 @@ def test_an_endless_loop_ends_with_the_line_it_hung_on(learners_folder: Path, mo
     assert "which condition ends the loop?" in told
 
 
+def test_a_learners_line_is_the_innermost_of_all_cells_or_of_one() -> None:
+    names: dict[str, Any] = {}
+    exec(compile("def given():\n    return 1 / 0", "a.ipynb, cell 1", "exec"), names)  # noqa: S102
+    exec(compile("def own():\n\n    return given()", "a.ipynb, cell 2", "exec"), names)  # noqa: S102
+
+    with pytest.raises(ZeroDivisionError) as raised:
+        names["own"]()
+
+    assert limit.learners_line(raised.tb) == "line 2 of cell 1"
+    assert limit.learners_line(raised.tb, "a.ipynb, cell 2") == "line 3 of cell 2"
+
+
 def test_the_limit_of_a_learner_is_five_seconds() -> None:
     assert limit.SECONDS == 5.0
 
