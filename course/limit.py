@@ -64,11 +64,12 @@ def limited(function: Callable[[], T], seconds: float | None = None, name: str =
     return results[0]
 
 
-def learners_line(traceback: TracebackType | None) -> str | None:
-    """The innermost line of a learner's cell in `traceback`, in words, or None."""
+def learners_line(traceback: TracebackType | None, cell: str | None = None) -> str | None:
+    """The innermost line of a learner's cell in `traceback`, in words, or None. cell: if given, in that file alone."""
     found = None
     while traceback is not None:
-        if is_cell(traceback.tb_frame.f_code.co_filename):
+        filename = traceback.tb_frame.f_code.co_filename
+        if is_cell(filename) and filename == (cell or filename):
             found = _describe(traceback.tb_frame, traceback.tb_lineno)
         traceback = traceback.tb_next
     return found

@@ -10,14 +10,17 @@
 # - **limit** callers, and **harden** the server around it all.
 #
 # You should know how a token travels (lesson 01), what a route of FastAPI is, and what `await` and a task of asyncio do.
-# About 150 minutes: take a break after section 6. Works offline: a sandbox on this machine plays Hugging Face, and its
-# tokens open nothing anywhere else.
+# About 265 minutes: the end of section 6 (05-4) is a good place to stop and come back. Works offline: a sandbox on this machine plays
+# Hugging Face, and its tokens open nothing anywhere else.
+#
+# **Only 90 minutes?** The core is 05-1, 05-3 and 05-4: run the other cells up to there as they are, and copy `bounded_request` (05-2) from `solutions/`.
 
 # %% [markdown]
 # ## 1. What a page gives away
 #
 # A chat page could call Hugging Face itself, with five lines of JavaScript. **That is wrong**, and the next cell shows the price. The page
 # holds a token. A visitor opens it and looks at what every browser shows: the page's source, and its log of the network.
+# (`httpx2` is a client much like `requests`. It can also be awaited, which the proxy will need.)
 # **Predict, then run:** how many of the three lines say that the visitor has your token now?
 
 # %%
@@ -58,6 +61,7 @@ print("the thief is now:    ", thief.json()["name"])
 # ## 2. A common example, examined
 #
 # Guides often show this architecture, and then code of the shape below (reduced to its bones; a real one has a model where ours has `upper`).
+# **FastAPI** stands on **Starlette** (requests, answers, middlewares), and both stand on **anyio** (tasks, threads). `TestClient` calls an app in this process, without a server.
 # **Predict:** somebody misspells the field `text`. What does the answer hold?
 
 # %%
@@ -127,10 +131,11 @@ with patch.dict(os.environ, {"HF_TOKEN": "hf_my_dear_secret"}):
 # `docs/inference-providers/index.md`, 2026-08-22). Then a server that is broken into gives away chat calls, and no repository.
 #
 # Two more rules of this package (seen with 2.16): the environment wins over the file, and a list in a variable is written as JSON:
-# `ALLOWED_MODELS='["a/b", "c/d"]'`. If that is no JSON, the error is no `ValidationError` but a `SettingsError`.
+# `ALLOWED_MODELS='["a/b", "c/d"]'`. If that is no JSON, the error is no `ValidationError` but a `SettingsError`. Its text names the
+# field alone; the error that it is chained to (`__cause__`) holds the value.
 
 # %% [markdown]
-# ### Exercise 05-1: settings that refuse to start   (about 20 lines, 10 minutes)
+# ### Exercise 05-1: settings that refuse to start   (about 20 lines, 20 minutes)
 #
 # The fields are given. Write the three methods of `Settings`.
 #
@@ -306,7 +311,7 @@ def problems_of(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 
 # %% [markdown]
-# ### Exercise 05-2: a request with bounds   (about 16 lines, 8 minutes)
+# ### Exercise 05-2: a request with bounds   (about 16 lines, 12 minutes)
 #
 # Write `bounded_request(settings)`. It returns a subclass of `ChatRequest` that refuses
 #
@@ -438,7 +443,7 @@ MESSAGES = {
 
 
 # %% [markdown]
-# ### Exercise 05-3: translate the outcome   (about 25 lines, 8 minutes)
+# ### Exercise 05-3: translate the outcome   (about 25 lines, 12 minutes)
 #
 # Write `public_error(outcome)`. The outcome is an answer of the upstream (`httpx2.Response`) or an exception. It returns a `PublicError`:
 #
@@ -556,17 +561,16 @@ def answer_for(outcome: httpx2.Response | Exception) -> JSONResponse:
 #
 # Now the app itself. Four decisions, each with the reason:
 #
-# - **One client for all calls**, made when the server starts (`lifespan`) and closed when it ends. It keeps connections open. A new client for each call would pay for a new
-#   connection, with TLS, each time.
+# - **One client for all calls**, made when the server starts and closed when it ends. The place for both is `lifespan`, a generator that FastAPI runs up to its `yield` at the
+#   start, and on from there at the end. The client keeps connections open. A new client for each call would pay for a new connection, with TLS, each time.
 # - **Every wait is bounded**: connecting, silence, and the queue for a free connection. (httpx2 2.16 waits 5 s each by default: too short for a model.)
 # - **What goes up is ours.** The client's headers stay here: its `Cookie` and `Authorization` are none of the upstream's business, and its `X-Forwarded-For` would speak for us.
 # - **What comes down is chosen**, field by field. `200` with an error inside, or a page of HTML, is a `BadAnswer`.
 #
 # These are the chosen fields:
 
+
 # %%
-
-
 class Usage(BaseModel):
     prompt_tokens: int
     completion_tokens: int
@@ -594,7 +598,7 @@ print(
 # %% [markdown]
 # One thing is missing: the client may leave while the model thinks. Starlette 1.10 does **not** notice that before the first byte of its answer, so the
 # upstream goes on, and you pay. (Seen: a call of 3 s ran to its end.) The function below races the work with the message that says "the client has left".
-# **Predict** both lines.
+# (Server and app speak in messages; their language is called **ASGI**. `await request.receive()` gives the client's next one.) **Predict** both lines.
 
 # %%
 import asyncio
@@ -652,7 +656,7 @@ with start_blocking_portal() as portal:  # a notebook has a loop of its own; thi
     portal.call(a_client_leaves)
 
 # %% [markdown]
-# ### Exercise 05-4: the app   (about 30 lines, 14 minutes)
+# ### Exercise 05-4: the app   (about 30 lines, 40 minutes)
 #
 # Write `chat_app(settings, transport=None)`. It returns a `FastAPI`:
 #
@@ -778,6 +782,9 @@ with (
     print(refused.status_code, refused.json()["error"]["message"])
 
 # %% [markdown]
+# **A good place to stop.** When you come back: select the heading of section 7, then *Run > Run All Above Selected Cell*.
+
+# %% [markdown]
 # ## 7. Streaming
 #
 # A model writes for seconds. As **server-sent events** (SSE) its text arrives piece by piece: lines `data: {...}`, a blank line after each event, `data: [DONE]` at the end. Three things change:
@@ -852,7 +859,7 @@ with httpx2.stream("POST", chat_url, headers={"Authorization": f"Bearer {token}"
         print(event.data if event.data == "[DONE]" else ChatChunk.model_validate_json(event.data).choices)
 
 # %% [markdown]
-# ### Exercise 05-5: relay the stream   (about 35 lines, 24 minutes)
+# ### Exercise 05-5: relay the stream   (about 35 lines, 60 minutes)
 #
 # Write `stream_answer(request, opening, settings)`. `opening` is what `client.stream(...)` returned: `async with opening as answer` sends the request and gives the upstream's answer, its body unread.
 #
@@ -988,17 +995,17 @@ appended_by_our_proxy = "203.0.113.9"
 print(f"X-Forwarded-For: {sent_by_visitor}, {appended_by_our_proxy}")
 
 # %% [markdown]
-# Only the last one: it is our proxy's word. Left of it stands whatever the visitor likes. Whoever takes the left-most entry lets each visitor choose a new name for each call. (uvicorn 0.54 with
-# `--forwarded-allow-ips "*"` does just that.)
+# Only the last one: it is our proxy's word. Left of it stands whatever the visitor likes. Whoever takes the left-most entry lets each visitor choose a new name for each call. (uvicorn, the server
+# that `make proxy` runs this app with, does just that if it is told `--forwarded-allow-ips "*"`; seen with 0.54.)
 
 # %% [markdown]
-# ### Exercise 05-6: a limiter   (about 25 lines, 12 minutes)
+# ### Exercise 05-6: a limiter   (about 25 lines, 20 minutes)
 #
 # Write the class `RateLimiter(settings, now)`. `now` is a function that returns seconds, such as `time.monotonic`; ask it, never a clock of your own.
 #
 # - `client_of(peer, forwarded_for)`: who calls. With `settings.trusted_proxies` = 0 it is `peer`, whatever the header says. With *n* it is the *n*-th entry **from the right**, without spaces around it; `peer` if there are fewer, or if that entry is empty.
 # - `admit(client)`: lets `settings.requests_per_minute` calls pass at once, and as many each minute. Else it raises `TurnedAway(429, seconds)`: whole seconds, 1 to 60, after which one call passes. A refused call costs nothing.
-# - It remembers at most `settings.max_clients` clients. When there are more, the one that called longest ago is forgotten.
+# - It remembers at most `settings.max_clients` clients. When there are more, the one that called longest ago is forgotten. (Here a refused call counts as a call.)
 # - `slot()`: a context manager. At most `settings.max_concurrent` are open; the next raises `TurnedAway(503, 1)` at once. A slot is free again after an exception, too.
 #
 # Example: with 2 a minute, `admit("a")` passes twice, then raises `TurnedAway` with `retry_after_seconds` 30 or 60, as you count.   Check: the cell below, or `make check EX=05-6`.
@@ -1074,7 +1081,8 @@ class RateLimiter:
 check("05-6")
 
 # %% [markdown]
-# A small middleware puts the limiter in front of every `POST`. Middlewares of this shape wrap an app and see every message in both directions; you write one in the next exercise. It knows three tricks of callers:
+# A small middleware puts the limiter in front of every `POST`. Middlewares of this shape wrap an app and see every message in both directions: `scope` is the head of the request, `receive` gives the client's
+# next message, and `send` takes the messages of the answer, first `http.response.start` (status, headers), then each `http.response.body` (a piece). You write one in the next exercise. This one knows three tricks of callers:
 #
 # - They send a byte now and then. So a slot is taken when the whole body is there, and that takes `client_seconds` at most (408).
 # - They never read the answer. So each piece must be taken in that time.
@@ -1188,10 +1196,11 @@ print(TestClient(careless).get("/", headers={"Origin": "https://evil.test"}).hea
 # - **A body limit** must count what arrives: a chunked request has no `Content-Length`. Starlette 1.x has one (`RequestBodyLimitMiddleware`).
 # - **Health**: `/healthz` says "the process lives", `/readyz` "send me work". Both are asked every few seconds, so neither calls a model: that would cost money.
 # - **A log line** for each request, as JSON, without prompt, answer, query or headers. A **request id** ties it to what the client saw. It is our own: an id from outside may hold a forged line.
-# - **The order** of middlewares: the last one added is the outermost. CORS must be outside of whatever answers errors, or a page cannot even read that it should wait.
+# - **The order** of middlewares: the last one added is the outermost. CORS must be outside of whatever answers errors, or a page cannot even read that it should wait. The body limit answers, too:
+#   its 413 has the headers of those outside of it.
 
 # %% [markdown]
-# ### Exercise 05-7: harden   (about 35 lines, 18 minutes)
+# ### Exercise 05-7: harden   (about 35 lines, 35 minutes)
 #
 # Write `harden(app, settings)`. It changes the app, and returns nothing. Afterwards
 #
@@ -1200,10 +1209,12 @@ print(TestClient(careless).get("/", headers={"Origin": "https://evil.test"}).hea
 # - `GET /healthz` says 200. `GET /readyz` says 200 while `app.state.client` is there and not closed (`is_closed`), else 503. Neither sends anything upstream;
 # - each answer of the app has the `SECURITY_HEADERS`, and an `X-Request-ID` of our own, new each time, whatever the client sent;
 # - an exception that nobody caught becomes `answer_for(error)`; once the answer has begun, it is raised on;
-# - each request writes one line with `logger.info`: a JSON object with `request_id`, `method`, `path`, `status` and `ms` (milliseconds), and nothing else. (A preflight, which CORS answers alone, need not.)
+# - each request writes one line with `logger.info`: a JSON object with `request_id`, `method`, `path`, `status` and `ms` (milliseconds), and nothing else.
 #
 # Streams must still flow: write a middleware like `Limited` (not `@app.middleware("http")`, which puts a queue and a task into each stream). Like `Limited` it lets pass what is not of the type `http`: the start
 # and the end of the app come that way.
+#
+# A preflight, the browser's question before a `POST` from another site, is answered by CORS alone: it needs neither your headers nor a line of the log.
 #
 # Example: `harden(app, settings)`, then `TestClient(app).get("/healthz").headers["x-content-type-options"]` → `"nosniff"`.   Check: the cell below, or `make check EX=05-7`.
 
@@ -1294,7 +1305,7 @@ check("05-7")
 # %% [markdown]
 # ## 10. All together, and a model of your own behind it
 #
-# `create_app` puts the parts in order. It can also serve a model **in this process**: the common example of section 2, done right. For `httpx2`, what carries a request to its answer is a
+# The app can also serve a model **in this process**: the common example of section 2, done right. For `httpx2`, what carries a request to its answer is a
 # *transport*, and `LocalModel` is one. So everything above holds for it: bounds, limits, errors, streams, hanging up.
 #
 # - It is loaded in `lifespan`: entering the client enters its transport.
@@ -1305,17 +1316,14 @@ check("05-7")
 #
 # One thing no app can bound: it is called when the head of a request is whole, and for that uvicorn waits for ever. `make proxy` bounds it (`course/connection.py`); so does any server in front (in nginx `client_header_timeout`).
 #
-# **Predict:** which of the two apps below would answer with Hugging Face switched off?
+# Both classes are in the next cell. Run it, and skim it or leave it for another day: nothing below asks for more than the lines above say.
 
 # %%
 import signal
 import threading
-from http import HTTPStatus
 from types import FrameType
 
-from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import iterate_in_threadpool
-from starlette.exceptions import HTTPException
 
 
 class Engine(Protocol):
@@ -1412,6 +1420,16 @@ class Farewell:
                     signal.signal(number, theirs)
 
 
+# %% [markdown]
+# `create_app` puts the parts in order, from the inside out. **Predict:** which of the two apps below would answer with Hugging Face switched off?
+
+# %%
+from http import HTTPStatus
+
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+
 def create_app(
     settings: Settings,
     local: Callable[[], Engine] | None = None,
@@ -1476,6 +1494,8 @@ with needs("05-7"):
 # %% [markdown]
 # ## 11. Going on: several workers, and a place to run
 #
+# **Optional reading, for whoever puts this on a server.** No exercise needs it: if that is not you, run the last code cell and read the recap.
+#
 # One process of Python keeps about one core busy. So servers run several **workers**: processes that share one port. `make proxy WORKERS=2` does that here. What they do not share is memory.
 # **Predict:** two calls a minute are allowed, and two workers take turns. How many of eight calls pass?
 
@@ -1492,7 +1512,7 @@ with needs("05-6"):
     print(passed, "of 8 passed")
 
 # %% [markdown]
-# Four: two for each worker. So the counts must stand where all workers can ask: in **Redis**, say, a table in memory that is reached over the network. But asking takes a moment, and in that moment another worker asks.
+# Four: two for each worker. So the counts must stand where all workers can ask: in **Redis**, say, a server that keeps a table in memory. But asking takes a moment, and in that moment another worker asks.
 # **Predict:** one call is left, two workers look at once. What does each of them decide?
 
 
@@ -1513,7 +1533,7 @@ with start_blocking_portal() as portal:
     print("let pass:", portal.call(two_at_once))
 
 # %% [markdown]
-# Both let their caller pass. Looking and taking must be **one step**, done in Redis itself: a small script (Lua) that Redis runs whole. `deployment/shared_limit.py` has it: the arithmetic of 05-6, in a class with the same three methods. Try it, with a Redis of yours:
+# Both let their caller pass. Looking and taking must be **one step**, done in Redis itself: a small script that Redis runs whole. `deployment/shared_limit.py` has it: the arithmetic of 05-6, in a class with the same three methods. Try it, with a Redis of yours:
 # `REDIS_URL=redis://127.0.0.1 make proxy WORKERS=2`.
 #
 # And if Redis does not answer? *Closed*, nobody passes: then the proxy fails whenever Redis does. *Open*, everybody passes: then there is no limit just when something is wrong. Ours does a third thing: each worker counts alone for 5 s, then asks again.
@@ -1560,8 +1580,8 @@ with needs("05-7"), patch.dict(os.environ, {"HF_TOKEN": "hf_your_token", "MAX_TO
 # %% [markdown]
 # One line, with both mistakes and no value. (uvicorn would print a traceback for any other exception, and its supervisor starts a worker that died again, and again: look at the log first.)
 #
-# The folder `deployment/` has what carries this to a server. First an **image**: a stack of layers, one for each instruction. Whoever can pull it can read every layer, also what a later one deleted.
-# **Predict:** which of `ARG`, `ENV`, `COPY` and `RUN` could leave a token in a layer? Then look at ours: where does the token come in?
+# The folder `deployment/` has what carries this to a server. First an **image**: a program with all the files that it needs, to be started on any machine. Its recipe is a `Dockerfile`. There `ARG` and `ENV` set
+# variables, `COPY` brings files in, `RUN` runs a command, and each leaves a layer in the image. Whoever can download the image can read every layer, also what a later one deleted. **Look at ours:** where could a token come in?
 
 # %%
 from course.exercises import ROOT
@@ -1571,27 +1591,28 @@ for line in (ROOT / "deployment" / "Dockerfile").read_text().splitlines():
         print(line)
 
 # %% [markdown]
-# All four could; in ours none does. `COPY` names its files, and `.dockerignore` keeps everything else away from it. The token comes when the container **runs**, as the file `/run/secrets/hf_token`: `secrets:` in `compose.yaml`, a `Secret` that is mounted in `kubernetes/`. (A variable works too; but `docker inspect` shows it,
-# and each child process inherits it.) `USER` is a number that is not 0. The root of the file system is read-only, and Redis has a network without a way out.
+# By each of the four, and in ours by none. `COPY` names its files, and `.dockerignore` keeps everything else away from it. The token comes when the image **runs** (then it is called a *container*), as the file `/run/secrets/hf_token`: `secrets:` in `compose.yaml`, a `Secret` that is mounted in `kubernetes/`.
+# (A variable works too; but `docker inspect` shows it, and each child process inherits it.) `USER` is a number that is not 0, so not root. The root of the file system is read-only, and Redis has a network without a way out.
 #
-# On **Kubernetes** there are more questions, and a kind of object for each:
+# **Kubernetes** keeps containers running on many machines. What it starts and ends is a **pod**, here one container. It asks more questions, and has a kind of object for each:
 #
 # | question | answered by |
 # |---|---|
-# | does it live? does it want work? | three probes. Startup and liveness ask `/healthz`, readiness asks `/readyz`: if liveness asked that, a slow upstream would get every pod killed |
+# | does it live? does it want work? | three **probes**, requests every few seconds. Startup and liveness ask `/healthz`, readiness asks `/readyz`: if liveness asked that, a slow upstream would get every pod killed |
 # | how does it end? | `preStop` waits until nobody is sent here any more, then calls have 40 s to end, streams 3 s and a last event |
 # | how many? | `HorizontalPodAutoscaler`: 2 to 6. That is why the limit needs Redis |
 # | who may call whom? | `NetworkPolicy` |
 #
-# **Predict:** a stranger has broken into the container of the proxy. Which of these can they reach: `huggingface.co`, a database at 10.0.3.7, the machine's metadata at 169.254.169.254 (which hands out cloud keys), Redis? The cell prints the rules for what may leave.
+# The next cell prints what the proxy may call (`egress`, "the way out"). `10.0.0.0/8` there means every address that begins with `10.`, `169.254.0.0/16` every one that begins with `169.254.`, and `0.0.0.0/0` all.
+# **Read it, then say:** a stranger has broken into the container. Which of these can they reach: `huggingface.co`, a database at 10.0.3.7, 169.254.169.254 (where a machine in a cloud gets its keys), Redis?
 
 # %%
 print((ROOT / "deployment" / "kubernetes" / "proxy.yaml").read_text().rpartition("  egress:\n")[2])
 
 # %% [markdown]
-# `huggingface.co` and Redis. The other two stand below `except`. (Some clusters ignore such policies: the network plug-in must obey them.)
+# `huggingface.co` and Redis. The other two stand below `except`. (Some clusters ignore such policies: try it out.)
 #
-# The last rule but one is for a model of your own: `kubernetes/vllm.yaml` runs **vLLM**, which speaks the language of the router. (TGI does as well, but is in maintenance mode since 2025-12-11; its own documentation recommends vLLM or SGLang.) The proxy needs one other line: `UPSTREAM_URL=http://vllm:8000/v1`.
+# The last rule but one is for a model of your own: `kubernetes/vllm.yaml` runs **vLLM**, a server for models that speaks the language of the router. (So does Hugging Face's TGI, but it is in maintenance mode since 2025-12-11, and its own documentation recommends vLLM or SGLang.) The proxy needs one other line: `UPSTREAM_URL=http://vllm:8000/v1`.
 # **Predict:** you change that line, and no other. Which token does vLLM get to read?
 
 # %%
@@ -1610,7 +1631,7 @@ with needs("05-4"):
     print("vLLM got the Hugging Face token:", seen_by_vllm == [token])
 
 # %% [markdown]
-# Yours, for Hugging Face, unencrypted, and perhaps into a log. A token belongs to an address: **change both or none**. The manifests mark the second place, too: then the proxy mounts the key of vLLM (`VLLM_API_KEY`) in the place of the token. And that key guards `/v1` alone: `/invocations` asks
+# Yours, for Hugging Face, unencrypted, and perhaps into a log. A token belongs to an address: **change both or none**. The files in `kubernetes/` mark the second place, too: then the proxy mounts the key of vLLM (`VLLM_API_KEY`) in the place of the token. And that key guards `/v1` alone: `/invocations` asks
 # the model without it (vLLM, `docs/usage/security.md`, 2026-11-24), so a `NetworkPolicy` lets only the proxy in.
 #
 # The files of `deployment/` are checked against the published schemas in `make test`. They have not been run on a cluster: begin with a small one.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from course.limit import TimeLimit, limited
 from course.masking import mask, mask_headers
 from course.traffic import Exchange, story
 from tests.course.learners import answer
+from tests.test_05_fastapi_proxy import CANARY
 
 WHO_AM_I = find_exercise("01-3")
 SECRET = "hf_" + "Kq7" * 11 + "z"
@@ -51,6 +53,33 @@ def test_a_token_in_a_learners_error_is_masked(learners_folder: Path) -> None:
 
     assert "OSError: hf_***" in told
     assert SECRET not in told
+
+
+@pytest.mark.parametrize(
+    ("slip", "text"),
+    [
+        pytest.param(("json=body", f"json=body['{SECRET}']"), SECRET, id="in the line itself"),
+        pytest.param(("json=body", "json={1}"), "serializable", id="in what it awaits, by way of a given function"),
+        pytest.param(("return answer_for(error)", "raise"), CANARY, id="not caught"),
+    ],
+)
+def test_an_error_inside_an_app_is_told_with_its_line_and_without_its_text(
+    learners_folder: Path, slip: tuple[str, str], text: str
+) -> None:
+    code = find_exercise("05-4").source.replace(*slip)
+
+    told = message(learners_folder, code, "05-4")
+
+    assert re.search(r"500 .*; \w+Error came up at line \d+ of cell \d+: answer = await", told)
+    assert text not in told
+
+
+def test_an_error_inside_a_stream_is_told_with_its_line(learners_folder: Path) -> None:
+    code = find_exercise("05-5").source.replace("ChatChunk.model_validate_json(event.data)", "event.delta")
+
+    told = message(learners_folder, code, "05-5")
+
+    assert re.search(r"; AttributeError came up at line \d+ of cell \d+: chunk = event.delta", told)
 
 
 def test_exit_in_an_answer_ends_nothing_else(learners_folder: Path) -> None:
@@ -144,6 +173,18 @@ def test_an_endless_loop_ends_with_the_line_it_hung_on(learners_folder: Path, mo
 
     assert "still running after 1 s, at line" in told
     assert "which condition ends the loop?" in told
+
+
+def test_a_learners_line_is_the_innermost_of_all_cells_or_of_one() -> None:
+    names: dict[str, Any] = {}
+    exec(compile("def given():\n    return 1 / 0", "a.ipynb, cell 1", "exec"), names)  # noqa: S102
+    exec(compile("def own():\n\n    return given()", "a.ipynb, cell 2", "exec"), names)  # noqa: S102
+
+    with pytest.raises(ZeroDivisionError) as raised:
+        names["own"]()
+
+    assert limit.learners_line(raised.tb) == "line 2 of cell 1"
+    assert limit.learners_line(raised.tb, "a.ipynb, cell 2") == "line 3 of cell 2"
 
 
 def test_the_limit_of_a_learner_is_five_seconds() -> None:

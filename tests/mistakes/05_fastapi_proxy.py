@@ -556,6 +556,22 @@ def public_error(outcome):
 # -    async
 # +    async
 
+# %% 05-4 wrong: no-answer
+# -            answer = await while_connected(request, client.post("/chat/completions", json=body))
+# +            answer = await while_connected(request, client.post("/chat/completions", json=body["all"]))
+
+# %% 05-4 wrong: passes-by-the-transport
+# -            transport=transport,
+# -
+
+# %% 05-4 wrong: passes-by-the-transport
+# -        client: httpx2.AsyncClient = request.app.state.client
+# -        body = ChatRequest.model_dump(asked)
+# +        client = httpx2.AsyncClient(base_url=settings.upstream_url)
+# +        body = ChatRequest.model_dump(asked)
+# -        except Exception as error:
+# -            return answer_for(error)
+
 # %% 05-4 wrong: another-answer
 # -            return JSONResponse(ChatAnswer.model_validate_json(answer.content).model_dump())
 # +            return JSONResponse({"text": ChatAnswer.model_validate_json(answer.content).choices[0].message.content})
@@ -1243,6 +1259,20 @@ async def stream_answer(request, opening, settings):
 # %% 05-6 wrong: another-rate
 # -(now - since) * limit / 60)
 # +(now - since) * limit)
+
+# %% 05-6 wrong: another-rate
+# -(now - since) * limit / 60)
+# +(now - since) * limit / 59)
+
+# %% 05-6 wrong: another-rate
+# -        left, since = self._calls_left.pop(client, (float(limit), now))
+# -        left = min(limit, left + (now - since) * limit / 60)
+# -        admitted = left > 1 - 1e-9  # what floats lose on the way
+# -        self._calls_left[client] = (left - 1 if admitted else left, now)
+# +        times = [each for each in self._calls_left.pop(client, []) if each > now - 59]
+# +        admitted = len(times) < limit
+# +        self._calls_left[client] = [*times, now] if admitted else times
+# +        left = 0 if admitted else 1 - (times[0] + 60 - now) * limit / 60
 
 # %% 05-6 wrong: saves-up
 # -        left = min(limit, left + (now - since) * limit / 60)
