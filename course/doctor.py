@@ -7,24 +7,19 @@ given by their length, passwords in addresses are hidden, the home directory is 
 from __future__ import annotations
 
 import json
-import os
 import platform
-import shutil
-import socket
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Literal
 
 from course import environment
 from course.dates import dated_facts, is_old
+from course.machine import LAB_PORT, Machine, find_browser
 from course.masking import mask
 from course.setup_problems import SUPPORTED, disk_problem, python_problem, venv_problem
 
-LAB_PORT = 8888
 _TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "OPENAI_API_KEY")
 # These change where the libraries send requests, or whether they send any.
 _BEHAVIOUR_VARIABLES = (
@@ -38,7 +33,6 @@ _BEHAVIOUR_VARIABLES = (
     "HF_HUB_DISABLE_IMPLICIT_TOKEN",
     "OPENAI_BASE_URL",
 )
-_CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 
 
 @dataclass(frozen=True)
@@ -49,40 +43,6 @@ class Finding:
     subject: str
     seen: str
     step: str = ""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """All that the doctor asks of a machine, so that a test can make one up."""
-
-    root: Path
-    home: Path
-    env: Mapping[str, str]
-    version: tuple[int, ...]
-    executable: str
-    system: str
-    today: date
-    free_bytes: Callable[[Path], int]
-    can_write: Callable[[Path], bool]
-    can_bind: Callable[[int], bool]
-    which: Callable[[str], str | None]
-
-    @classmethod
-    def here(cls, root: Path) -> Machine:
-        """The machine this runs on."""
-        return cls(
-            root=root,
-            home=Path.home(),
-            env=os.environ,
-            version=sys.version_info[:3],
-            executable=sys.executable,
-            system=f"{platform.system()} {platform.release()} {platform.machine()}",
-            today=date.today(),
-            free_bytes=lambda path: shutil.disk_usage(str(path)).free,
-            can_write=lambda path: os.access(str(path), os.W_OK),
-            can_bind=can_bind,
-            which=shutil.which,
-        )
 
 
 def doctor(root: Path) -> int:
@@ -134,19 +94,6 @@ def _summary(findings: list[Finding]) -> str:
         return "Nothing stands in the way."
     counts = f"{problems} problem{'s' * (problems != 1)}, {warnings} warning{'s' * (warnings != 1)}"
     return f"{counts}. " + ("Problems first." if problems else "The course runs all the same.")
-
-
-def can_bind(port: int) -> bool:
-    """True if a server could listen on this port of the loopback address; 0 asks for any port."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
-        if os.name != "nt":
-            # A port whose last connection has just closed counts as free, as it does for JupyterLab.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
 
 
 # --- the looks, in the order of the report -----------------------------------------------------------------
@@ -314,18 +261,3 @@ def _facts(machine: Machine) -> Iterator[Finding]:
     )
     step = "look them up again before you rely on them: each row names its source"
     yield Finding("warning", "Facts", seen, step)
-
-
-def find_browser(machine: Machine) -> str | None:
-    """A Chromium or a relative of it: the path of the system's one, or the folder of Playwright's own."""
-    system = next((path for path in map(machine.which, _CHROMIUM_NAMES) if path), None)
-    if system:
-        return system
-    folders = [
-        machine.env.get("PLAYWRIGHT_BROWSERS_PATH", ""),
-        str(machine.home / ".cache" / "ms-playwright"),
-        str(machine.home / "Library" / "Caches" / "ms-playwright"),
-        str(machine.home / "AppData" / "Local" / "ms-playwright"),
-    ]
-    own = [path for folder in folders if folder for path in sorted(Path(folder).glob("chromium-*"))]
-    return str(own[-1]) if own else None

@@ -7,8 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from course.doctor import LAB_PORT, can_bind
 from course.environment import become
+from course.machine import LAB_PORT, can_bind
 
 _PORTS_TRIED = 50
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from course.dates import DatedFact, dated_facts, is_old
-from course.doctor import Finding, Machine, examine
+from course.doctor import Finding, examine
 from course.exercises import ROOT
+from course.machine import Machine
 
 TODAY = date(2026, 11, 24)
 

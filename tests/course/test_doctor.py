@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from course.doctor import Finding, Machine, can_bind, examine, find_browser, report
+from course.doctor import Finding, examine, report
+from course.machine import Machine, can_bind, find_browser
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Set-up decides and explains without a network: every probe is made up here."""
 
+import ast
 import os
 import sys
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from course import environment, setup_problems
+from course.exercises import ROOT
 from course.setup_problems import SetupError, disk_problem, explain_failure, python_problem, venv_problem
 from course.torch_build import CPU_INDEX, answers, choose_torch, torch_requirement
 
@@ -60,6 +62,19 @@ def test_torch_is_asked_for_as_the_lock_pins_it() -> None:
 
 def test_an_index_that_cannot_be_reached_does_not_answer() -> None:
     assert answers("http://127.0.0.1:1/torch/", 3) is False
+
+
+# --- an old Python --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["__main__", "environment", "setup_problems", "torch_build", "doctor", "machine", "dates", "masking"],
+)
+def test_an_old_python_can_read_what_tells_it_so(module: str) -> None:
+    source = (ROOT / "course" / f"{module}.py").read_text(encoding="utf-8")
+
+    ast.parse(source, feature_version=(3, 7))
 
 
 # --- the stamp ---------------------------------------------------------------------------------------------
