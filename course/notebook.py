@@ -1,6 +1,8 @@
 """`check`, `hint`, `solution` and `needs` inside a notebook: plain text and HTML, no widgets."""
 
+import importlib
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,11 @@ from course.exercises import Exercise, find_exercise, find_lesson
 from course.learner import NOT_RUN, from_kernel, written_in_kernel
 from course.progress import SYMBOLS
 from course.reveal import read_rule
+
+if "ipykernel.zmqshell" in sys.modules:
+    # huggingface_hub loads tqdm, which asks in a kernel, in red, for widgets that no lesson needs.
+    with warnings.catch_warnings(action="ignore"):
+        importlib.import_module("tqdm.auto")
 
 
 @mendable_as_card

@@ -11,7 +11,7 @@ from typing import Any
 from course.definitions import solved_names
 from course.exercises import ROOT, Exercise, all_lessons, find_exercise
 
-_BLOCK = re.compile(r"^# %% (?P<id>\d\d-\d+) (?P<state>wrong|right): (?P<name>.+)\n", re.MULTILINE)
+_BLOCK = re.compile(r"^# %% (?P<id>\d\d-\d+) (?P<state>todo|wrong|right): (?P<name>.+)\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
