@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
+from course.definitions import solved_names
 from course.exercises import Lesson, all_lessons
 from course.tables import table
 
@@ -117,3 +118,42 @@ def test_lesson_08_tells_the_shares_that_the_table_has() -> None:
 
     assert verdicts["right"] / len(ROWS) == pytest.approx(1 / 3, abs=0.04), '"A third"'
     assert verdicts["half right"] > others / 2, '"Most of the others"'
+
+
+# --- guesses, then verdicts -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The names of lesson 08; what it displays as Markdown is printed."""
+    names = solved_names("08")
+    monkeypatch.setitem(names, "Markdown", str)
+    monkeypatch.setitem(names, "display", print)
+    monkeypatch.setitem(names, "GUESSES", {})
+    return names
+
+
+@pytest.mark.parametrize(
+    ("letters", "said"),
+    [("", "Write your letters first"), ("h w", "has 2, for 8 claims"), ("x" * 8, "'x' is no verdict")],
+)
+def test_no_verdict_is_told_before_there_is_a_guess_for_each(
+    shown: dict[str, Any], capsys: pytest.CaptureFixture[str], letters: str, said: str
+) -> None:
+    shown["GUESSES"]["01"] = letters
+
+    shown["tell"]("01")
+
+    told = capsys.readouterr().out
+    assert said in told
+    assert "**" not in told
+
+
+def test_a_verdict_says_whether_the_guess_was_right(shown: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    verdicts = [claim["verdict"] for claim in ROWS if claim["lesson"] == "01"]
+    shown["GUESSES"]["01"] = " R" * len(verdicts)
+
+    shown["tell"]("01")
+
+    told = capsys.readouterr().out
+    assert (told.count("✓"), told.count("✗")) == (verdicts.count("right"), len(verdicts) - verdicts.count("right"))
