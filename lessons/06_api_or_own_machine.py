@@ -8,7 +8,9 @@
 # - **measure** how a model answers when many ask at once, and **tell** whether it fits a card;
 # - **decide**, with a number in every reason, and **name** what would reverse the decision.
 #
-# You should know dataclasses and what `async def` means (lesson 05). About 75 minutes. Works offline: prices and speeds come from dated tables in `data/`.
+# You should know dataclasses and what `async def` means (lesson 05). About 140 minutes. Works offline: prices and speeds come from dated tables in `data/`.
+#
+# **With 90 minutes,** take the core: sections 1 to 4, then 8. Sections 5 and 6 stand alone, and so do 9 to 11. A good place to stop: after section 4.
 
 # %% [markdown]
 # ## 1. Advice without numbers
@@ -26,6 +28,10 @@
 # A word with two meanings: a **text token** is a piece of text that a model reads (input) or writes (output), and is what you pay for. An **access token** opens the API, and downloads weights. To *run* a
 # model on a machine of yours you need none.
 #
+# And five of the trade: an **engine** is the program that runs a model, such as vLLM. A **replica** is one running copy of it, on a machine of its own. **Throughput** is how many text tokens come out of it in a
+# second, for all who ask together. **Precision** is the bytes that each number of the model takes: `fp16` two, `int8` one; going from one to the other is to **quantise**. **ONNX** is a file format for models that other
+# engines than PyTorch can run.
+#
 # **Predict, before any number:** a shop's support chat, 120 questions an hour in office hours, a model of 8 billion parameters. What does a month cost on the API, and what on a GPU of its own?
 # Write your two numbers down.
 
@@ -40,7 +46,7 @@ PRICES, THROUGHPUT, SHAPES = table("prices"), table("throughput"), table("model_
 for tables in (PRICES, THROUGHPUT):
     for source in tables["sources"].values():
         day = source.get("as_of") or source["published_on"]
-        print(f"{(TODAY - day).days:5} days old, {source['kind']:<10}  {source['says'][:76]}")
+        print(f"{(TODAY - day).days:5} days old, {source['kind']:<10}  {source['says']}")
 
 # %% [markdown]
 # Every number below comes from these tables, and prices die young. Which of these sources would you look up again before you sign a contract?
@@ -116,7 +122,7 @@ print(
 # `docs/inference-providers/pricing.md`, 2026-08-21).
 
 # %% [markdown]
-# ### Exercise 06-1: a month of the API   (about 5 lines, 5 minutes)
+# ### Exercise 06-1: a month of the API   (about 5 lines, 8 minutes)
 #
 # Write `api_cost_usd_per_month(workload, price)`. It returns USD: the input and the output of all requests of the month, each at its own price **per million** text tokens, less the credit of the plan.
 # A credit that is left over is not paid out: the least is 0.
@@ -187,7 +193,7 @@ with needs("06-1"):
 # **Try to say** before you go on: a chat in office hours, ten hours on 21 days. Which share of a month is an endpoint awake that sleeps at night?
 
 # %% [markdown]
-# ### Exercise 06-2: a month of an endpoint   (about 10 lines, 10 minutes)
+# ### Exercise 06-2: a month of an endpoint   (about 10 lines, 15 minutes)
 #
 # Write `endpoint_cost_usd_per_month(plan, workload)`. It returns USD. Count minutes, then turn them into hours:
 #
@@ -291,7 +297,7 @@ for name, (rate, peak) in MACHINES.items():
 # The right column is the usual one: office hours are a quarter of the week, and in them the load is uneven. So the question is not "how cheap is the machine" but "**how busy must it be**?"
 
 # %% [markdown]
-# ### Exercise 06-3: break-even, or never   (about 14 lines, 9 minutes)
+# ### Exercise 06-3: break-even, or never   (about 14 lines, 14 minutes)
 #
 # Write `break_even(rate, throughput, price, fixed=0.0)`. `rate` is USD per hour, always on; `throughput` text tokens per second; `price` USD per million text tokens of the API, input and output mixed as
 # the throughput counts them; `fixed` USD per month for people, storage and the like. It returns a `BreakEven`:
@@ -467,7 +473,7 @@ async def one_answer() -> str:
 print(virtual_time.run(one_answer()))
 
 # %% [markdown]
-# ### Exercise 06-4: measure with many callers   (about 22 lines, 13 minutes)
+# ### Exercise 06-4: measure with many callers   (about 22 lines, 20 minutes)
 #
 # Write `measure(generate, prompts, clock, callers=(1, 4, 16))`, an `async` function. For each number in `callers`, in that order, all prompts are asked once, by exactly that many callers **at the same
 # time**: each takes the next prompt as soon as its last answer is complete (with fewer prompts than callers, some have nothing to do). It returns a `Report` with one `Level` for each number: `Level.of(callers, answers, failed, seconds)`.
@@ -628,7 +634,7 @@ for row in THROUGHPUT["bandwidth"]:
 # grows with users and context, and is the one that people forget.
 
 # %% [markdown]
-# ### Exercise 06-5: how much memory, and does it fit   (about 8 lines, 7 minutes)
+# ### Exercise 06-5: how much memory, and does it fit   (about 8 lines, 8 minutes)
 #
 # Write two functions.
 #
@@ -814,7 +820,7 @@ with needs("06-1"), needs("06-2"):
         print(f"{offer.cost(SUPPORT):9,.2f} USD  {offer.name}, keeps: {offer.keeps}")
 
 # %% [markdown]
-# ### Exercise 06-6: recommend   (about 24 lines, 13 minutes)
+# ### Exercise 06-6: recommend   (about 24 lines, 25 minutes)
 #
 # Write `recommend(workload, offers=OFFERS)`. It returns a `Decision`:
 #
@@ -959,6 +965,7 @@ def ask(base_url: str, model: str, **headers: str) -> str:
     """The beginning of the answer, or the status of a refusal."""
     answer = httpx2.post(
         f"{base_url}/chat/completions",
+        # Our fine-grained token is for the API alone. Yours, for an endpoint: inference.endpoints.infer.write.
         headers={"Authorization": f"Bearer {hub.tokens['write']}"} | headers,
         json={"model": model, "messages": [{"role": "user", "content": "What is a read token?"}]},
         timeout=30,
@@ -1094,7 +1101,7 @@ from anyio import to_thread
 from course.local_model import LocalModel, load
 from course.onnx_model import OnnxModel
 
-ENGINES: dict[str, Callable[[], LocalModel | OnnxModel]] = {
+LOADERS: dict[str, Callable[[], LocalModel | OnnxModel]] = {
     "ONNX int8": partial(OnnxModel, threads=1),
     "PyTorch": partial(load, "tiny-gpt2"),
 }
@@ -1116,8 +1123,8 @@ async def from_model(model: LocalModel | OnnxModel, prompts: Sequence[str]) -> R
 # NBVAL_IGNORE_OUTPUT
 # (importing torch takes seconds; then 2 x 48 short answers, some seconds more)
 with needs("06-4"), start_blocking_portal() as portal:
-    for name, load_engine in ENGINES.items():
-        model = load_engine()
+    for name, load_model in LOADERS.items():
+        model = load_model()
         "".join(model.pieces([{"role": "user", "content": PROMPTS[0]}], MAX_TOKENS))  # warm: a first answer is slower
         REPORTS[name] = portal.call(from_model, model, PROMPTS)
         print(name)

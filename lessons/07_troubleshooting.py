@@ -10,7 +10,7 @@
 #
 # You should know how a client decides about retries (lesson 04). About 300 minutes: 180 for the lesson, 120 for the escape room. Works offline: a sandbox on this machine plays Hugging Face.
 #
-# **With 90 minutes,** take the core: section 1, then the room (section 6), ten minutes a door. Sections 2 to 5 stand alone; 4 and 5 are for those who have old code.
+# **With 90 minutes,** take the core: section 1, then as many doors of the room (section 6) as you reach, ten minutes each. Sections 2 to 5 stand alone; 4 and 5 are for those who have old code.
 # Good places to stop: after section 3, and before the room.
 
 # %% [markdown]

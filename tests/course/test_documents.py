@@ -42,6 +42,23 @@ def test_the_table_of_lessons_is_that_of_the_lessons_folder() -> None:
     assert rows == [table_row(lesson) for lesson in all_lessons()]
 
 
+def minutes_of(part: str) -> float:
+    """Of "01", a lesson, or of "02-1", an exercise with its share of what is to be read."""
+    lesson = next(lesson for lesson in all_lessons() if part.startswith(lesson.number))
+    whole = int(table_row(lesson)[2])
+    exercises = {exercise.id: exercise.minutes for exercise in lesson.exercises}
+    return whole * exercises[part] / sum(exercises.values()) if part in exercises else whole
+
+
+def test_what_a_teacher_takes_fits_into_the_time() -> None:
+    plans = re.findall(r"^\| (\d+) minutes(?: more)? \| ([\d, -]+) \| .+ \|$", text("README.md"), re.MULTILINE)
+
+    assert len(plans) == 4
+    for time, parts in plans:
+        needed = sum(map(minutes_of, parts.split(", ")))
+        assert 0.9 * int(time) <= needed <= int(time), (time, parts, needed)
+
+
 def test_the_beginning_holds_goal_commands_output_and_lessons() -> None:
     beginning = text("README.md").splitlines()[:30]
 
