@@ -31,6 +31,7 @@
 
 # %%
 from datetime import date
+from textwrap import shorten
 
 from course import check, hint, needs, sandbox, solution, table  # noqa: F401
 
@@ -39,7 +40,7 @@ PRICES, THROUGHPUT, SHAPES = table("prices"), table("throughput"), table("model_
 
 for tables in (PRICES, THROUGHPUT):
     for source in tables["sources"].values():
-        print(f"{(TODAY - source['as_of']).days:5} days old, {source['kind']:<10}  {source['says'][:76]}")
+        print(f"{(TODAY - source['as_of']).days:5} days old, {source['kind']:<10}  {shorten(source['says'], 76)}")
 
 # %% [markdown]
 # Every number below comes from these tables, and prices die young. Which of these sources would you look up again before you sign a contract?
@@ -387,7 +388,7 @@ figures.sensitivity(
     ratios,
     [f"{share:.0%}" for share in SHARES],
     [f"{price:.2f}" for price in API_PRICES],
-    f"8B model: cost on an A100 at 2.50 USD/h / cost on the API; {PRICED}",
+    f"8B on an A100 (2.50 USD/h), as a multiple of the API; {PRICED}",
     says,
 ).show()
 
@@ -399,7 +400,7 @@ figures.sensitivity(
 # %%
 with needs("06-3"):
     volumes = [10 ** (step / 32) for step in range(32, 145)]  # million text tokens per month
-    curves = {f"API at {usd:.2f} USD": [(v, v * usd) for v in volumes] for usd in (0.05, 0.20, 0.60)}
+    curves = {f"API at {usd:.2f} USD/million": [(v, v * usd) for v in volumes] for usd in (0.05, 0.20, 0.60)}
     crossings = []
     for name in ("L4", "A100 80 GB"):
         rate, peak = MACHINES[name]
@@ -1102,6 +1103,7 @@ async def from_model(model: LocalModel | OnnxModel, prompts: Sequence[str]) -> R
         while (piece := await to_thread.run_sync(next, pieces, None)) is not None:
             yield piece
 
+    [piece async for piece in generate("warm up")]  # the first answer of all is slower, and belongs to no level
     return await measure(generate, prompts, virtual_time.now)
 
 
@@ -1119,7 +1121,7 @@ with needs("06-4"), start_blocking_portal() as portal:
     says = (
         f"From 1 to 16 callers the first piece (p95) takes longer: {', '.join(f'{n} {t}' for n, t in steps.items())}."
     )
-    figures.latency([1, 4, 16], firsts, "First piece, p95, measured here and now", says).show()
+    figures.latency([1, 4, 16], firsts, f"First piece, p95, measured here on {date.today()}", says).show()
 
 # %% [markdown]
 # Three engines, one function, and no number of somebody else's. **Look at your lines:** do the pieces per second grow with the callers? Where they do not, more callers are only a longer queue, as with the model of
