@@ -73,7 +73,7 @@ def sensitivity(
                 ha="center",
                 va="center",
                 fontsize=8,
-                color="white" if value > 8 else "black",
+                color="white" if value > 7 else "black",
             )
     axes.set_xticks(range(len(columns)), columns, fontsize=8)
     axes.set_yticks(range(len(rows)), rows, fontsize=8)

@@ -394,7 +394,7 @@ figures.sensitivity(
     ratios,
     [f"{share:.0%}" for share in SHARES],
     [f"{price:.2f}" for price in API_PRICES],
-    f"8B model: cost on an A100 at 2.50 USD/h / cost on the API; {PRICED}",
+    f"8B on an A100 (2.50 USD/h), as a multiple of the API; {PRICED}",
     says,
 ).show()
 
@@ -406,7 +406,7 @@ figures.sensitivity(
 # %%
 with needs("06-3"):
     volumes = [10 ** (step / 32) for step in range(32, 145)]  # million text tokens per month
-    curves = {f"API at {usd:.2f} USD": [(v, v * usd) for v in volumes] for usd in (0.05, 0.20, 0.60)}
+    curves = {f"API at {usd:.2f} USD/million": [(v, v * usd) for v in volumes] for usd in (0.05, 0.20, 0.60)}
     crossings = []
     for name in ("L4", "A100 80 GB"):
         rate, peak = MACHINES[name]
@@ -1116,6 +1116,7 @@ async def from_model(model: LocalModel | OnnxModel, prompts: Sequence[str]) -> R
         while (piece := await to_thread.run_sync(next, pieces, None)) is not None:
             yield piece
 
+    [piece async for piece in generate("warm up")]  # the first answer of all is slower, and belongs to no level
     return await measure(generate, prompts, virtual_time.now)
 
 
@@ -1124,9 +1125,7 @@ async def from_model(model: LocalModel | OnnxModel, prompts: Sequence[str]) -> R
 # (importing torch takes seconds; then 2 x 48 short answers, some seconds more)
 with needs("06-4"), start_blocking_portal() as portal:
     for name, load_model in LOADERS.items():
-        model = load_model()
-        "".join(model.pieces([{"role": "user", "content": PROMPTS[0]}], MAX_TOKENS))  # warm: a first answer is slower
-        REPORTS[name] = portal.call(from_model, model, PROMPTS)
+        REPORTS[name] = portal.call(from_model, load_model(), PROMPTS)
         print(name)
         show(REPORTS[name])
     firsts = {name: [seen.first_p95 for seen in report.levels] for name, report in REPORTS.items()}
@@ -1134,7 +1133,7 @@ with needs("06-4"), start_blocking_portal() as portal:
     says = (
         f"From 1 to 16 callers the first piece (p95) takes longer: {', '.join(f'{n} {t}' for n, t in steps.items())}."
     )
-    figures.latency([1, 4, 16], firsts, "First piece, p95, measured here and now", says).show()
+    figures.latency([1, 4, 16], firsts, f"First piece, p95, measured here on {date.today()}", says).show()
 
 # %% [markdown]
 # Three engines, one function, and no number of somebody else's. **Look at your lines:** do the pieces per second grow with the callers? Where they do not, more callers are only a longer queue, as with the model of
