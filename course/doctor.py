@@ -12,13 +12,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from course import environment
 from course.dates import dated_facts, is_old
 from course.machine import LAB_PORT, Machine, find_browser
 from course.masking import mask
 from course.setup_problems import SUPPORTED, disk_problem, python_problem, venv_problem
+
+if TYPE_CHECKING:
+    from typing import Literal  # Python 3.7 has none
 
 _TOKEN_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "OPENAI_API_KEY")
 # These change where the libraries send requests, or whether they send any.
