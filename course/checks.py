@@ -81,7 +81,10 @@ class Verdict:
 
 
 class Unfinished(Exception):
-    """An exercise cannot be tested as it stands; `verdict` says why."""
+    """An exercise cannot be judged as it stands; `verdict` says why.
+
+    Sources raise it, and the check of an answer that is collected bit by bit.
+    """
 
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(verdict.message)
@@ -147,6 +150,8 @@ def judge(exercise: Exercise, error: BaseException) -> Verdict:
     if isinstance(error, NotImplementedError) and f"Exercise {exercise.id}" in str(error):
         where = learners_line(error.__traceback__) or "a line that we cannot name"
         return todo(exercise, f"{exercise.name} is begun; a part of it still raises NotImplementedError, at {where}")
+    if isinstance(error, Unfinished):
+        return error.verdict
     mistake, text = None, str(error)
     if isinstance(error, AssertionError) and error.args and isinstance(error.args[0], wrong):
         mistake = error.args[0].mistake

@@ -4,6 +4,8 @@ A lesson is a jupytext percent file. Three marks make it a source of exercises:
 - a heading `### Exercise 01-2: title   (about 8 lines, 10 minutes)` opens one;
 - `# BEGIN SOLUTION` ... `# END SOLUTION` in the code cell below it encloses what the learner writes;
 - cells `# %% [markdown] hint="01-2"` and `explanation="01-2"` belong to it and appear in no notebook.
+Behind `explanation="07-6"`, `solution="when right"` keeps the solution closed until then.
+A line that ends with `  # guess` gives a learner's guess: right in solutions/, "" in notebooks/.
 The marks are read here without jupytext, because its import alone takes longer than a whole check may.
 """
 
@@ -27,6 +29,7 @@ _HEADING = re.compile(
     re.MULTILINE,
 )
 _SOLUTION = re.compile(r"^(?P<indent> *)# BEGIN SOLUTION\n.*?^ *# END SOLUTION\n?", re.MULTILINE | re.DOTALL)
+_GUESS = re.compile(r"^(?P<left>.+ = )(?P<right>.+)  # guess$", re.MULTILINE)
 _SOLUTION_MARK = re.compile(r"^ *# (?:BEGIN|END) SOLUTION\n?", re.MULTILINE)
 
 
@@ -49,7 +52,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise. name: the function or class the learner writes; source: its solved cell; stub: its blank one."""
+    """One exercise. name: the function or class the learner writes; source: its solved cell; stub: its blank one.
+
+    is_riddle: the solution shows nothing but the answer, so no number of attempts opens it.
+    """
 
     id: str
     lesson: str
@@ -62,6 +68,7 @@ class Exercise:
     stub: str
     hints: tuple[str, ...]
     explanation: str
+    is_riddle: bool
 
 
 @dataclass(frozen=True)
@@ -115,13 +122,17 @@ def load_lesson(path: Path) -> Lesson:
 
 
 def blank(source: str, exercise_id: str) -> str:
-    """`source` as the learner gets it: each solution becomes `raise NotImplementedError("Exercise 01-2")`."""
+    """`source` as the learner gets it.
+
+    Each solution becomes `raise NotImplementedError("Exercise 01-2")`, each guess "".
+    """
+    source = _GUESS.sub(r'\g<left>""', source)
     return _SOLUTION.sub(rf'\g<indent>raise NotImplementedError("Exercise {exercise_id}")' + "\n", source)
 
 
 def solved(source: str) -> str:
     """`source` with its solutions, without the marks around them."""
-    return _SOLUTION_MARK.sub("", source)
+    return _GUESS.sub(r"\g<left>\g<right>", _SOLUTION_MARK.sub("", source))
 
 
 def has_solution(source: str) -> bool:
@@ -164,7 +175,8 @@ def _heading(stem: str, text: str) -> re.Match[str]:
 def _exercise(stem: str, heading: re.Match[str], contract: str, code: str, cells: tuple[Cell, ...]) -> Exercise:
     exercise_id = heading["id"]
     hints = tuple(_reflowed(cell.text) for cell in cells if cell.options.get("hint") == exercise_id)
-    explanation = "\n".join(_reflowed(cell.text) for cell in cells if cell.options.get("explanation") == exercise_id)
+    explaining = [cell for cell in cells if cell.options.get("explanation") == exercise_id]
+    explanation = "\n".join(_reflowed(cell.text) for cell in explaining)
     if len(hints) < 2 or not explanation:
         raise LessonError(f"lessons/{stem}.py: exercise {exercise_id} needs two hints and an explanation.")
     return Exercise(
@@ -179,6 +191,7 @@ def _exercise(stem: str, heading: re.Match[str], contract: str, code: str, cells
         stub=blank(code, exercise_id),
         hints=hints,
         explanation=explanation,
+        is_riddle=any(cell.options.get("solution") == "when right" for cell in explaining),
     )
 
 

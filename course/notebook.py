@@ -1,8 +1,10 @@
 """`check`, `hint`, `solution` and `needs` inside a notebook: plain text and HTML, no widgets."""
 
 import html
+import importlib
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -16,6 +18,11 @@ from course.exercises import Exercise, find_exercise
 from course.learner import from_kernel, written_in_kernel
 from course.progress import SYMBOLS
 from course.reveal import read_rule
+
+if "ipykernel.zmqshell" in sys.modules:
+    # huggingface_hub loads tqdm, which asks in a kernel for widgets that no lesson needs: in red, at its first import.
+    with warnings.catch_warnings(action="ignore"):
+        importlib.import_module("tqdm.auto")
 
 # JupyterLab would break the lines of a <pre> in the middle of a word.
 _WRAPPED = "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere;margin:0.3em 0"

@@ -62,7 +62,7 @@ def build(root: Path = ROOT, say: Callable[[str], None] = print) -> None:
 
 def blank_notebook(lesson: Lesson) -> Any:
     """The learner's notebook of `lesson`: no solution, no output."""
-    return _notebook(lesson, lambda source, exercise: blank(source, exercise))
+    return _notebook(lesson, blank)
 
 
 def solved_notebook(lesson: Lesson) -> Any:
@@ -82,8 +82,9 @@ def _notebook(lesson: Lesson, transform: Callable[[str, str], str]) -> Any:
     for cell in parsed.cells:
         if "hint" in cell.metadata or "explanation" in cell.metadata:
             continue
-        if cell.cell_type == "code" and has_solution(cell.source + "\n"):
-            cell.source = transform(cell.source + "\n", next(exercises).id).rstrip("\n")
+        if cell.cell_type == "code":
+            source = cell.source + "\n"
+            cell.source = transform(source, next(exercises).id if has_solution(source) else "").rstrip("\n")
         cells.append(_plain(cell, len(cells) + 1))
     return nbformat.v4.new_notebook(cells=cells, metadata=_KERNEL | _LANGUAGE)
 

@@ -26,12 +26,15 @@ class Rule:
         """Why the solution stays closed for now, or None if it may be shown."""
         if self.after is None:
             return "Your teacher keeps the solutions closed (teacher.toml)."
-        if tried.solved or len(tried.wrong) >= self.after:
-            return None
         left = self.after - len(tried.wrong)
+        if tried.solved or self.after == 0 or (left <= 0 and not exercise.is_riddle):
+            return None
+        attempts = (
+            f", or after {left} more honest {'attempt' if left == 1 else 'attempts'}: "
+            "a check of code you have not tried before"
+        )
         return (
-            f"The solution of {exercise.id} opens when yours is right, or after {left} more honest "
-            f"{'attempt' if left == 1 else 'attempts'}: a check of code you have not tried before. "
+            f"The solution of {exercise.id} opens when yours is right{'' if exercise.is_riddle else attempts}. "
             f"A hint costs nothing: hint({exercise.id!r}), or `make hint EX={exercise.id}`."
         )
 

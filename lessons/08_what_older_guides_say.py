@@ -7,7 +7,7 @@
 # - **look up** what is true now, with its source and its day;
 # - **search** a guide, or your own code, for what is out of date.
 #
-# You should know lessons 01 to 07; this is an appendix to read with them. About 50 minutes. Works offline: the claims are a dated table in `data/`, and a sandbox on this machine plays Hugging Face.
+# You should know lessons 01 to 07; this is an appendix to read with them. About 55 minutes. Works offline: the claims are a dated table in `data/`, and a sandbox on this machine plays Hugging Face.
 
 # %% [markdown]
 # ## 1. A guide is a table of claims
@@ -40,11 +40,12 @@ print("oldest source:", min(claim["date"] for claim in CLAIMS), " newest:", max(
 # %% [markdown]
 # `run` we tried ourselves, `code` we read in source code, `observed` others saw, `inferred` we concluded. A fact without such a word, and without a day, is a rumour.
 #
-# The two functions of the next cell show the claims that belong to one lesson: `ask` without, `tell` with the verdict. Between the two is your turn: one letter for each claim, in `GUESSES`. What would
+# The two functions of the next cell show the claims that belong to one lesson: `ask` without, `tell` with the verdict. Between the two is your turn: one letter for each claim, in `GUESSES`; `tell` waits for them. What would
 # `GUESSES["01"] = "rhow"` say?
 
 # %%
-GUESSES: dict[str, str] = {}  # lesson -> one letter a claim: r(ight), h(alf right), o(utdated), w(rong)
+GUESSES: dict[str, str] = {}  # lesson -> one letter a claim
+VERDICTS = {"r": "right", "h": "half right", "o": "outdated", "w": "wrong"}
 
 
 def of_lesson(lesson: str) -> list[dict[str, Any]]:
@@ -56,17 +57,26 @@ def ask(lesson: str) -> None:
     display(Markdown("\n".join(f"{number}. {claim['says']}" for number, claim in enumerate(of_lesson(lesson), 1))))
 
 
-def tell(lesson: str) -> None:
-    """What is true now, from where and from when, and where the lesson has it."""
-    guesses = GUESSES.get(lesson, "").replace(" ", "")
-    stem = find_lesson(lesson).stem
-    rows = []
-    for number, claim in enumerate(of_lesson(lesson), 1):
-        guess = f" (you: {guesses[number - 1]})" if number <= len(guesses) else ""
-        place = " ".join([f"[{lesson}]({stem}.ipynb), {claim['section']}", claim.get("exercise", "")])
-        origin = f"{claim['source']}, {claim['date']}, {claim['confidence']}"
-        rows.append(f"{number}. **{claim['verdict']}**{guess}: {claim['true_now']} *({origin})* → {place}")
-    display(Markdown("\n".join(rows)))
+def guessed(lesson: str) -> str:
+    return "".join(GUESSES.get(lesson, "").lower().split())
+
+
+def tell(lesson: str, anyway: bool = False) -> None:
+    """What is true now, from where and from when, and where the lesson has it. anyway: without guesses."""
+    claims, letters = of_lesson(lesson), guessed(lesson)
+    strange = sorted(set(letters) - set(VERDICTS))
+    if strange:
+        print(f"{strange[0]!r} is no verdict: write r(ight), h(alf right), o(utdated) or w(rong).")
+    elif len(letters) != len(claims) and not anyway:
+        print(f'Write your letters first: GUESSES["{lesson}"] has {len(letters)}, for {len(claims)} claims.')
+    else:
+        stem, rows = find_lesson(lesson).stem, []
+        for number, claim in enumerate(claims, 1):
+            mark = "" if number > len(letters) else "✓ " if VERDICTS[letters[number - 1]] == claim["verdict"] else "✗ "
+            place = ", ".join(filter(None, [f"[{lesson}]({stem}.ipynb)", claim["section"], claim.get("exercise")]))
+            origin = f"*{claim['source']}, {claim['date']}, {claim['confidence']}* → {place}"
+            rows.append(f"{number}. {mark}**{claim['verdict']}**. {claim['true_now']}\n\n   {origin}")
+        display(Markdown("\n".join(rows)))
 
 
 # %% [markdown]
@@ -80,7 +90,7 @@ def tell(lesson: str) -> None:
 ask("01")
 
 # %%
-GUESSES["01"] = ""
+GUESSES["01"] = "hwrhrrrr"  # guess
 tell("01")
 
 # %% [markdown]
@@ -111,7 +121,7 @@ print(requests.get(f"{hub.url}/api/whoami-v2", headers=bearer(found_in_a_log), t
 ask("02")
 
 # %%
-GUESSES["02"] = ""
+GUESSES["02"] = "hrhwwhwrhwrr"  # guess
 tell("02")
 
 # %% [markdown]
@@ -152,7 +162,7 @@ print(posted.status_code, asked.status_code, asked.json()["error"])
 ask("03")
 
 # %%
-GUESSES["03"] = ""
+GUESSES["03"] = "hrhwrrrr"  # guess
 tell("03")
 
 # %% [markdown]
@@ -179,7 +189,7 @@ print("not-a-real-one" in prompt)
 ask("04")
 
 # %%
-GUESSES["04"] = ""
+GUESSES["04"] = "oowhhw"  # guess
 tell("04")
 
 # %% [markdown]
@@ -226,7 +236,7 @@ except requests.RequestException as error:
 ask("05")
 
 # %%
-GUESSES["05"] = ""
+GUESSES["05"] = "rrwhh"  # guess
 tell("05")
 
 # %% [markdown]
@@ -260,7 +270,7 @@ print(len(hub.requests))
 ask("06")
 
 # %%
-GUESSES["06"] = ""
+GUESSES["06"] = "wwhohhrhro"  # guess
 tell("06")
 
 # %% [markdown]
@@ -288,7 +298,7 @@ print(int(0.10 / usd) > 1000)
 ask("07")
 
 # %%
-GUESSES["07"] = ""
+GUESSES["07"] = "whh"  # guess
 tell("07")
 
 # %% [markdown]
@@ -316,7 +326,7 @@ except TypeError as error:
 ask("08")
 
 # %%
-GUESSES["08"] = ""
+GUESSES["08"] = "hw"  # guess
 tell("08")
 
 # %% [markdown]
@@ -343,7 +353,7 @@ for claim in CLAIMS:
         print(f"{claim['id']:<18} {claim['signs']}")
 
 # %% [markdown]
-# ### Exercise 08-1: what is out of date here?   (about 10 lines, 8 minutes)
+# ### Exercise 08-1: what is out of date here?   (about 10 lines, 10 minutes)
 #
 # Write `outdated(text, claims, today)`. `text` is a guide or a program; `claims` are rows such as those of `CLAIMS`. It returns a list of `Finding`.
 #
@@ -436,10 +446,9 @@ with needs("08-1"):
 # How many did you guess?
 
 # %%
-VERDICTS = {"r": "right", "h": "half right", "o": "outdated", "w": "wrong"}
 pairs = [
     (VERDICTS.get(letter), claim["verdict"])
-    for lesson, letters in GUESSES.items()
-    for letter, claim in zip(letters.replace(" ", ""), of_lesson(lesson), strict=False)
+    for lesson in GUESSES
+    for letter, claim in zip(guessed(lesson), of_lesson(lesson), strict=False)
 ]
 print(sum(guess == verdict for guess, verdict in pairs), "of", len(pairs))

@@ -187,7 +187,7 @@ def enter(folder: Path = FOLDER) -> Room:
 
 
 def _shown(traffic: list[Exchange]) -> str:
-    lines = story(traffic).splitlines() or ["no request arrived"]
+    lines = story(traffic).splitlines() or ["neither Hub nor router was asked anything"]
     more = [f"... and {len(lines) - _MOST_SHOWN} lines more"] if len(lines) > _MOST_SHOWN else []
     return "\n".join(lines[:_MOST_SHOWN] + more) + "\n"
 

@@ -11,7 +11,7 @@ from typing import Any
 from course.definitions import execute, lesson_definitions, new_namespace
 from course.exercises import ROOT, Exercise, all_lessons, find_exercise, find_lesson
 
-_BLOCK = re.compile(r"^# %% (?P<id>\d\d-\d+) (?P<state>wrong|right): (?P<name>.+)\n", re.MULTILINE)
+_BLOCK = re.compile(r"^# %% (?P<id>\d\d-\d+) (?P<state>todo|wrong|right): (?P<name>.+)\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)

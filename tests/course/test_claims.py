@@ -11,7 +11,10 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from course.exercises import Lesson, all_lessons
+from course.exercises import blank as without_solutions
+from course.exercises import solved as with_solutions
 from course.tables import table
+from tests.course.learners import solved
 
 Text = Annotated[str, Field(min_length=3, pattern=r"^\S(.*\S)?$")]
 ROWS = table("claims")["claims"]
@@ -109,6 +112,59 @@ def test_lesson_08_asks_and_tells_for_each_of_them() -> None:
 
     for call in ("ask", "tell"):
         assert re.findall(rf'^{call}\("(\d\d)"\)$', text, re.MULTILINE) == sorted({row["lesson"] for row in ROWS})
+
+
+def words_of_08(letters: str, monkeypatch: pytest.MonkeyPatch, **how: bool) -> str:
+    """What `tell("01")` prints or displays with these guesses."""
+    said: list[str] = []
+    lesson = solved("08")
+    monkeypatch.setitem(lesson.GUESSES, "01", letters)
+    monkeypatch.setitem(lesson.tell.__globals__, "display", lambda shown: said.append(shown.data))
+    monkeypatch.setitem(lesson.tell.__globals__, "print", said.append)
+    lesson.tell("01", **how)
+    return "\n".join(said)
+
+
+def test_tell_waits_for_the_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    due = [row for row in ROWS if row["lesson"] == "01"]
+
+    for letters in ("", "r", "r" * (len(due) + 1)):
+        said = words_of_08(letters, monkeypatch)
+
+        assert said == f'Write your letters first: GUESSES["01"] has {len(letters)}, for {len(due)} claims.'
+    assert due[0]["true_now"] in words_of_08("", monkeypatch, anyway=True)
+
+
+def test_tell_refuses_what_is_no_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    due = [row for row in ROWS if row["lesson"] == "01"]
+
+    assert words_of_08("x" * len(due), monkeypatch).startswith("'x' is no verdict: write r(ight)")
+
+
+def test_tell_marks_each_guess(monkeypatch: pytest.MonkeyPatch) -> None:
+    due = [row["verdict"] for row in ROWS if row["lesson"] == "01"]
+
+    said = words_of_08(" R" * len(due), monkeypatch)
+
+    assert re.findall(r"^\d+\. (.) \*\*(.+?)\*\*", said, re.MULTILINE) == [
+        ("✓" if verdict == "right" else "✗", verdict) for verdict in due
+    ]
+
+
+def test_the_guesses_in_solutions_are_right_and_notebooks_have_none() -> None:
+    code = "\n".join(cell.text for cell in LESSONS["08"].cells if cell.is_code)
+    guesses = r'^GUESSES\["(\d\d)"\] = (.*)$'
+    letters = {number: "".join(row["verdict"][0] for row in ROWS if row["lesson"] == number) for number in LESSONS}
+
+    assert re.findall(guesses, without_solutions(code, "08-1"), re.MULTILINE) == [(number, '""') for number in letters]
+    assert re.findall(guesses, with_solutions(code), re.MULTILINE) == [(n, f'"{each}"') for n, each in letters.items()]
+
+
+def test_claims_and_lesson_07_speak_of_one_transformers() -> None:
+    told = {version for row in ROWS for version in re.findall(r"transformers .*?\b(5\.\d+\.\d+)", row["source"])}
+    text = "\n".join(cell.text for cell in LESSONS["07"].cells)
+
+    assert told == set(re.findall(r"\(transformers (\d+\.\d+\.\d+), .*; run ", text))
 
 
 def test_lesson_08_tells_the_shares_that_the_table_has() -> None:
