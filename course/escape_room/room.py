@@ -28,7 +28,10 @@ class NoProgram(CourseError):
 
 @dataclass(frozen=True)
 class Knock:
-    """What came of one knock. traffic: of the last run. objection: why the door stays shut, None if it is open."""
+    """What came of one knock. objection: why the door stays shut, None if it is open.
+
+    traffic: of the last run, and of what was asked of its result.
+    """
 
     door: Door
     traffic: list[Exchange] = field(default_factory=list)
@@ -49,7 +52,7 @@ def knock(door: Door, layout: Layout, source: str, file_name: str) -> Knock:
             try:
                 JUDGES[door.key](trial)
             finally:
-                traffic = trial.run.requests if trial.run else []
+                traffic = trial.seen()
     except Closed as closed:
         return Knock(door, traffic, str(closed))
     return Knock(door, traffic)
@@ -187,7 +190,7 @@ def enter(folder: Path = FOLDER) -> Room:
 
 
 def _shown(traffic: list[Exchange]) -> str:
-    lines = story(traffic).splitlines() or ["neither Hub nor router was asked anything"]
+    lines = story(traffic).splitlines() or ["no request arrived"]
     more = [f"... and {len(lines) - _MOST_SHOWN} lines more"] if len(lines) > _MOST_SHOWN else []
     return "\n".join(lines[:_MOST_SHOWN] + more) + "\n"
 

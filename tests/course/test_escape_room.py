@@ -231,6 +231,14 @@ def test_a_knock_shows_the_traffic_and_what_was_due(room: Room) -> None:
     assert "Due:   the router's answer to QUESTION" in shown
 
 
+def test_a_knock_shows_what_an_app_sent_as_well(room: Room) -> None:
+    number, _ = place_of(room, "ticket_window")
+
+    shown = cell(room.knock(number))
+
+    assert "request 1: POST /v1/chat/completions, Authorization: Bearer hf_*** -> 200" in shown
+
+
 def test_an_open_door_says_its_word_and_its_cause_and_stays_open(room: Room) -> None:
     number, program = place_of(room, "old_road")
     door = room.layout.door(number)
