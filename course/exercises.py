@@ -1,6 +1,6 @@
 """The one description of every exercise, read from lessons/.
 
-A lesson is a jupytext percent file. Three marks make it a source of exercises:
+A lesson is a jupytext percent file. These marks make it a source of exercises:
 - a heading `### Exercise 01-2: title   (about 8 lines, 10 minutes)` opens one;
 - `# BEGIN SOLUTION` ... `# END SOLUTION` in the code cell below it encloses what the learner writes;
 - cells `# %% [markdown] hint="01-2"` and `explanation="01-2"` belong to it and appear in no notebook.

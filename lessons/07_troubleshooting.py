@@ -538,8 +538,7 @@ with needs("07-3"):
 #
 # | call (transformers 5.24.0, huggingface_hub 2.4.0; run 2026-11-24) | what happens |
 # |---|---|
-# | `AutoConfig`, `AutoTokenizer`, `AutoModel` and others `.from_pretrained(..., use_auth_token=t)` | no error, no warning, **and the token is not sent**. What is private: `OSError`, "not a valid model identifier" |
-# | `pipeline(..., use_auth_token=t)` | the same; with a private model it ends with `ValueError`, "Could not load model" |
+# | `pipeline(..., use_auth_token=t)`; `.from_pretrained(..., use_auth_token=t)` of `AutoConfig`, `AutoTokenizer`, `AutoModel` and others | no error, no warning, **and the token is not sent**. What is private: `OSError`, "not a valid model identifier" |
 # | the same with `token=` as well | the token is sent, the old word is ignored (4.57.6 raised a `ValueError`) |
 # | `hf_hub_download`, `snapshot_download`, `whoami`, `InferenceClient` | `TypeError`: unexpected keyword argument |
 #

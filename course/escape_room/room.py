@@ -28,7 +28,10 @@ class NoProgram(CourseError):
 
 @dataclass(frozen=True)
 class Knock:
-    """What came of one knock. traffic: of the last run. objection: why the door stays shut, None if it is open."""
+    """What came of one knock. objection: why the door stays shut, None if it is open.
+
+    traffic: of the last run, and of what was asked of its result.
+    """
 
     door: Door
     traffic: list[Exchange] = field(default_factory=list)
@@ -52,7 +55,7 @@ def knock(door: Door, layout: Layout, source: str, file_name: str) -> Knock:
             try:
                 JUDGES[door.key](trial)
             finally:
-                traffic = trial.run.requests if trial.run else []
+                traffic = trial.seen()
     except Closed as closed:
         objection = mask_parts(str(closed), issued)
     # A program that sends or returns `place.token[3:]`, to see what it got, has a part of a token to show.

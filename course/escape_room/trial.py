@@ -77,7 +77,6 @@ class Trial:
     def __init__(self, code: CodeType, names: Mapping[str, str], hub: sandbox.Sandbox, folder: Path) -> None:
         self.names, self.hub, self.folder = names, hub, folder
         self._main = _load(code)
-        self.run: Run | None = None
         self.issued: list[str] = []
 
     def issue(self, name: str, role: Role, *on: tuple[str, str], may: tuple[str, ...] = ()) -> str:
@@ -103,9 +102,11 @@ class Trial:
         self.hub.forget()
         place = Place(self.hub.url, self.hub.router, self.hub.elsewhere_url, self.folder, token, tokens or {})
         result, error, late = self.call(lambda: self._main(place))
-        # Nobody outside a sandbox is told the name of what went wrong.
-        self.run = Run(result, error, [replace(exchange, fault=None) for exchange in self.hub.requests], late)
-        return self.run
+        return Run(result, error, self.seen(), late)
+
+    def seen(self) -> list[Exchange]:
+        """The requests since the last run began. Nobody outside a sandbox is told the name of what went wrong."""
+        return [replace(exchange, fault=None) for exchange in self.hub.requests]
 
     def call(self, function: Callable[[], T]) -> tuple[T | None, Exception | None, bool]:
         """The result or the error of somebody's code, and whether its patience was over."""

@@ -10,9 +10,11 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
-from course.definitions import solved_names
 from course.exercises import Lesson, all_lessons
+from course.exercises import blank as without_solutions
+from course.exercises import solved as with_solutions
 from course.tables import table
+from tests.course.learners import solved
 
 Text = Annotated[str, Field(min_length=3, pattern=r"^\S(.*\S)?$")]
 ROWS = table("claims")["claims"]
@@ -112,48 +114,62 @@ def test_lesson_08_asks_and_tells_for_each_of_them() -> None:
         assert re.findall(rf'^{call}\("(\d\d)"\)$', text, re.MULTILINE) == sorted({row["lesson"] for row in ROWS})
 
 
+def words_of_08(letters: str, monkeypatch: pytest.MonkeyPatch, **how: bool) -> str:
+    """What `tell("01")` prints or displays with these guesses."""
+    said: list[str] = []
+    lesson = solved("08")
+    monkeypatch.setitem(lesson.GUESSES, "01", letters)
+    monkeypatch.setitem(lesson.tell.__globals__, "display", lambda shown: said.append(shown.data))
+    monkeypatch.setitem(lesson.tell.__globals__, "print", said.append)
+    lesson.tell("01", **how)
+    return "\n".join(said)
+
+
+def test_tell_waits_for_the_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    due = [row for row in ROWS if row["lesson"] == "01"]
+
+    for letters in ("", "r", "r" * (len(due) + 1)):
+        said = words_of_08(letters, monkeypatch)
+
+        assert said == f'Write your letters first: GUESSES["01"] has {len(letters)}, for {len(due)} claims.'
+    assert due[0]["true_now"] in words_of_08("", monkeypatch, anyway=True)
+
+
+def test_tell_refuses_what_is_no_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    due = [row for row in ROWS if row["lesson"] == "01"]
+
+    assert words_of_08("x" * len(due), monkeypatch).startswith("'x' is no verdict: write r(ight)")
+
+
+def test_tell_marks_each_guess(monkeypatch: pytest.MonkeyPatch) -> None:
+    due = [row["verdict"] for row in ROWS if row["lesson"] == "01"]
+
+    said = words_of_08(" R" * len(due), monkeypatch)
+
+    assert re.findall(r"^\d+\. (.) \*\*(.+?)\*\*", said, re.MULTILINE) == [
+        ("✓" if verdict == "right" else "✗", verdict) for verdict in due
+    ]
+
+
+def test_the_guesses_in_solutions_are_right_and_notebooks_have_none() -> None:
+    code = "\n".join(cell.text for cell in LESSONS["08"].cells if cell.is_code)
+    guesses = r'^GUESSES\["(\d\d)"\] = (.*)$'
+    letters = {number: "".join(row["verdict"][0] for row in ROWS if row["lesson"] == number) for number in LESSONS}
+
+    assert re.findall(guesses, without_solutions(code, "08-1"), re.MULTILINE) == [(number, '""') for number in letters]
+    assert re.findall(guesses, with_solutions(code), re.MULTILINE) == [(n, f'"{each}"') for n, each in letters.items()]
+
+
+def test_claims_and_lesson_07_speak_of_one_transformers() -> None:
+    told = {version for row in ROWS for version in re.findall(r"transformers .*?\b(5\.\d+\.\d+)", row["source"])}
+    text = "\n".join(cell.text for cell in LESSONS["07"].cells)
+
+    assert told == set(re.findall(r"\(transformers (\d+\.\d+\.\d+), .*; run ", text))
+
+
 def test_lesson_08_tells_the_shares_that_the_table_has() -> None:
     verdicts = Counter(row["verdict"] for row in ROWS)
     others = len(ROWS) - verdicts["right"]
 
     assert verdicts["right"] / len(ROWS) == pytest.approx(1 / 3, abs=0.04), '"A third"'
     assert verdicts["half right"] > others / 2, '"Most of the others"'
-
-
-# --- guesses, then verdicts -----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The names of lesson 08; what it displays as Markdown is printed."""
-    names = solved_names("08")
-    monkeypatch.setitem(names, "Markdown", str)
-    monkeypatch.setitem(names, "display", print)
-    monkeypatch.setitem(names, "GUESSES", {})
-    return names
-
-
-@pytest.mark.parametrize(
-    ("letters", "said"),
-    [("", "Write your letters first"), ("h w", "has 2, for 8 claims"), ("x" * 8, "'x' is no verdict")],
-)
-def test_no_verdict_is_told_before_there_is_a_guess_for_each(
-    shown: dict[str, Any], capsys: pytest.CaptureFixture[str], letters: str, said: str
-) -> None:
-    shown["GUESSES"]["01"] = letters
-
-    shown["tell"]("01")
-
-    told = capsys.readouterr().out
-    assert said in told
-    assert "**" not in told
-
-
-def test_a_verdict_says_whether_the_guess_was_right(shown: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
-    verdicts = [claim["verdict"] for claim in ROWS if claim["lesson"] == "01"]
-    shown["GUESSES"]["01"] = " R" * len(verdicts)
-
-    shown["tell"]("01")
-
-    told = capsys.readouterr().out
-    assert (told.count("✓"), told.count("✗")) == (verdicts.count("right"), len(verdicts) - verdicts.count("right"))

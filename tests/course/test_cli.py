@@ -11,12 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from course import cli
-from course.escape_room.layout import read_layout
 from course.exercises import ROOT, all_exercises, find_exercise
 from tests.course.learners import answer, blank_notebooks
 
 FIRST = find_exercise("01-1")
-ROOM = find_exercise("07-6")
 
 
 @dataclass(frozen=True)
@@ -147,28 +145,6 @@ def test_three_different_attempts_open_the_solution(learners_folder: Path, cours
     assert "after 3 more honest attempts" in closed.stdout
     assert "def token_problem" not in closed.stdout
     assert "def token_problem" in opened.stdout
-
-
-def test_wrong_words_never_open_the_solution_of_the_escape_room(learners_folder: Path, course: Course) -> None:
-    for word in ("one", "two", "three", "four"):
-        blank_notebooks(learners_folder)
-        answer(learners_folder, ROOM, f"def code_words():\n    return {{1: {word!r}}}")
-        course("check", ROOM.id, "--notebooks", learners_folder)
-
-    closed = course("solution", ROOM.id, "--notebooks", learners_folder)
-
-    assert "opens when yours is right." in closed.stdout.replace("\n", " ")
-    assert "Layout" not in closed.stdout
-
-
-def test_words_still_to_come_are_no_attempt(learners_folder: Path, course: Course) -> None:
-    answer(learners_folder, ROOM, f"def code_words():\n    return {{1: {read_layout().doors[0].word!r}}}")
-
-    told = course("check", ROOM.id, "--notebooks", learners_folder)
-
-    assert told.returncode == 0
-    assert "1 of 10 words, and they are right" in told.stdout.replace("\n", " ")
-    assert not (learners_folder / ".progress.jsonl").exists()
 
 
 def test_no_colour_is_respected(learners_folder: Path, course: Course, monkeypatch: pytest.MonkeyPatch) -> None:

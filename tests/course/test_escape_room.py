@@ -7,12 +7,16 @@ from typing import Any
 
 import pytest
 
+from course.attempts import Attempts, Tried
+from course.checks import Verdict, run_checks
 from course.escape_room import Layout, Room, enter, layout, read_layout, trial
 from course.escape_room.doors import JUDGES
 from course.escape_room.layout import BadSeed, Door
 from course.escape_room.room import knock
-from course.exercises import ROOT
+from course.exercises import ROOT, find_exercise
+from course.learner import from_notebooks
 from course.token_shapes import kinds_in
+from tests.course.learners import one_notebook
 
 SEEDS = ("course", "another class")
 REPAIRS = tomllib.loads((ROOT / "tests/mistakes/escape_room.toml").read_text(encoding="utf-8"))["repairs"]
@@ -118,6 +122,54 @@ def test_a_part_of_a_token_in_an_address_is_not_shown() -> None:
     assert [exchange.path for exchange in came.traffic] == ["/api/***"]
 
 
+# --- the words ------------------------------------------------------------------------------------------------
+
+
+def verdict_on(answer: str, folder: Path) -> Verdict:
+    exercise = find_exercise("07-6")
+    return run_checks([exercise], from_notebooks(one_notebook(folder, exercise, answer)))[exercise.id]
+
+
+def typed(words: dict[int, str]) -> str:
+    return f"def code_words():\n    return {words!r}\n"
+
+
+def test_some_of_the_words_are_todo_and_those_that_are_missing_are_named(tmp_path: Path) -> None:
+    words = {door.number: door.word for door in Layout("course").doors if door.number not in (4, 9)}
+
+    some = verdict_on(typed(words), tmp_path / "some")
+    none = verdict_on(typed({1: "..."}), tmp_path / "none")
+    attempts = Attempts(tmp_path)
+    attempts.record(some, "some")
+
+    assert (some.state, none.state) == ("todo", "todo")
+    assert some.message == "8 of 10 words, and they are right; still to come: door 4, 9."
+    assert none.message == "No word yet: knock at a door."
+    assert attempts.of("07-6") == Tried()
+
+
+def test_a_slip_in_one_of_few_words_is_named_by_its_door(tmp_path: Path) -> None:
+    verdict = verdict_on(typed({2: "careful", 7: "log"}), tmp_path / "slip")
+
+    assert (verdict.state, verdict.mistake) == ("wrong", "another-word")
+    assert "door 7 of room" in (verdict.message or "")
+
+
+@pytest.mark.parametrize("seed", ["another class", "autumn"])
+def test_our_solution_opens_no_other_room(seed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROOM_SEED", seed)
+
+    pasted = verdict_on(find_exercise("07-6").source, tmp_path / "pasted")
+    looked_up = verdict_on(
+        "def code_words():\n    return {door.number: door.word for door in escape_room.read_layout().doors}\n",
+        tmp_path / "looked_up",
+    )
+    honest = verdict_on(typed({door.number: door.word for door in Layout(seed).doors}), tmp_path / "honest")
+
+    assert (pasted.state, looked_up.state, honest.state) == ("wrong", "wrong", "right")
+    assert looked_up.mistake == "looks-the-words-up"
+
+
 # --- seeds ----------------------------------------------------------------------------------------------------
 
 
@@ -197,6 +249,14 @@ def test_a_knock_shows_the_traffic_and_what_was_due(room: Room) -> None:
     assert f"Door {number}, The talking clock, stays shut" in shown
     assert "POST /models/openai/gpt-oss-20B, Authorization: Bearer hf_*** -> 410" in shown
     assert "Due:   the router's answer to QUESTION" in shown
+
+
+def test_a_knock_shows_what_an_app_sent_as_well(room: Room) -> None:
+    number, _ = place_of(room, "ticket_window")
+
+    shown = cell(room.knock(number))
+
+    assert "request 1: POST /v1/chat/completions, Authorization: Bearer hf_*** -> 200" in shown
 
 
 def test_an_open_door_says_its_word_and_its_cause_and_stays_open(room: Room) -> None:

@@ -1,6 +1,8 @@
 """`check`, `hint`, `solution` and `needs` on what a kernel holds."""
 
 import linecache
+import subprocess
+import sys
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 from course import notebook
 from course.card import Card
 from course.definitions import execute, lesson_definitions
-from course.exercises import find_exercise, find_lesson
+from course.exercises import ROOT, find_exercise, find_lesson
 
 FIRST = find_exercise("01-1")
 _cells = count()
@@ -129,6 +131,14 @@ def test_needs_names_the_exercise_that_is_open(capsys: pytest.CaptureFixture[str
     said = capsys.readouterr().out
     assert "needs exercise 01-1. Write token_problem above" in said
     assert "It needs 01-4, too." in said
+
+
+def test_in_a_kernel_the_hub_is_loaded_without_a_word_about_widgets() -> None:
+    program = "import IPython, ipykernel.zmqshell; from course import check; import huggingface_hub.utils.tqdm"
+
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+
+    assert ran.stderr == ""
 
 
 def test_a_misspelt_exercise_is_a_card(kernel: dict[str, Any]) -> None:

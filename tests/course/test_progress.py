@@ -98,6 +98,17 @@ def test_a_solution_opens_by_the_teachers_rule(tmp_path: Path, rule: str, tried:
     assert (refusal is None) == opens
 
 
+def test_no_number_of_attempts_opens_the_solution_of_a_riddle() -> None:
+    riddle, many = find_exercise("07-6"), ("a", "b", "c", "d")
+
+    refusal = Rule().refusal(riddle, Tried(many))
+
+    assert refusal
+    assert "opens when yours is right. A hint" in refusal
+    assert Rule().refusal(riddle, Tried(many, solved=True)) is None
+    assert [exercise.id for exercise in all_exercises() if exercise.is_riddle] == ["07-6"]
+
+
 @pytest.mark.parametrize("text", ['show_solution = "sometimes"', "show_solution = 3", "show_solution ="])
 def test_a_rule_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "teacher.toml").write_text(text)
