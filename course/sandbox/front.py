@@ -13,8 +13,6 @@ from course.sandbox.router import router_app
 from course.sandbox.sockets import LOOPBACK
 from course.sandbox.world import World
 
-__all__ = ["LOOPBACK", "front"]
-
 
 def front(world: World, ports: Sequence[int]) -> ASGIApp:
     """One application for all sockets. ports: of Hub, router, file store, endpoints and elsewhere, in this order."""

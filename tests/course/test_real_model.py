@@ -20,7 +20,7 @@ import requests
 from fastapi.testclient import TestClient
 
 from course import smollm2
-from course.sandbox.front import LOOPBACK
+from course.sandbox.sockets import LOOPBACK
 from tests.course.learners import solved
 from tests.course.proxies import settings, solution
 
