@@ -1,7 +1,6 @@
 """A language model in this process: loaded from a folder, it answers piece by piece. Loading one imports torch."""
 
 import threading
-import warnings
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -34,8 +33,7 @@ class LocalModel:
         """Load it: seconds, of which most are the import of torch. Raises NoModel."""
         if not (folder / "config.json").is_file():
             raise NoModel(f"{folder} holds no model: there is no config.json. `make model` brings SmolLM2.")
-        with warnings.catch_warnings(action="ignore"):  # in a notebook tqdm asks for widgets that nothing here needs
-            from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
+        from transformers import LogitsProcessorList, RepetitionPenaltyLogitsProcessor
 
         self._tokenizer, self._model = _load(folder)
         self.name = folder.name
